@@ -1,0 +1,139 @@
+//! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8; RFC 6851; COPYUID of RFC 4315).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::ast::SequenceSet;
+use crate::command::append::put_uids;
+use crate::command::{completed, name, reply, resolve};
+use crate::effect::{Copied, Copy, Move};
+use crate::id::Uid;
+use crate::mailbox::MailboxName;
+use crate::session::{Done, Input, Session, Step, Task};
+use crate::set::UidSet;
+
+/// A copy in one transaction, or a move in several windows.
+#[derive(Debug)]
+struct Copying {
+    uid: bool,
+    remove: bool,
+    to: MailboxName,
+    left: UidSet,
+}
+
+pub(crate) fn begin(
+    s: &mut Session,
+    uid: bool,
+    remove: bool,
+    set: &SequenceSet,
+    mailbox: &Bytes,
+) -> Step {
+    let uids = match resolve(s, uid, set) {
+        Ok(uids) => uids,
+        Err(done) => return Step::Done(done),
+    };
+    let to = match name(s, mailbox) {
+        Ok(name) => name,
+        Err(done) => return Step::Done(done),
+    };
+    if remove && s.selected.as_ref().is_some_and(|m| m.read_only) {
+        return Step::Done(Done::no("[READ-ONLY] The mailbox is open read-only"));
+    }
+    let mut copying = Copying {
+        uid,
+        remove,
+        to,
+        left: uids,
+    };
+    let _ = copying.ask(s);
+    Step::Become(Box::new(copying))
+}
+
+impl Copying {
+    fn ask(&mut self, s: &mut Session) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        let (actor, mailbox, to) = (s.actor(), selected.mailbox, self.to.clone());
+        if self.remove {
+            let rest = self.left.split_off_after(s.config.limits.move_window);
+            let uids = core::mem::replace(&mut self.left, rest);
+            s.ask(Move {
+                actor,
+                mailbox,
+                uids,
+                to,
+            })
+        } else {
+            let uids = core::mem::take(&mut self.left);
+            s.ask(Copy {
+                actor,
+                mailbox,
+                uids,
+                to,
+            })
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.remove { "MOVE" } else { "COPY" }
+    }
+
+    fn done(&self, s: &mut Session, copied: &Copied) -> Step {
+        if let Some(selected) = s.selected.as_mut().filter(|m| m.mailbox == copied.target) {
+            selected.doubt();
+        }
+        match copyuid(copied) {
+            Some(code) if !self.remove => {
+                let form = if self.uid { "UID " } else { "" };
+                Step::Done(Done::ok(alloc::format!("[{code}] {form}COPY completed")))
+            }
+            _ => Step::Done(completed(self.uid, self.name())),
+        }
+    }
+
+    /// A window moved: COPYUID comes before its EXPUNGEs (RFC 6851 §4.3).
+    fn moved(&mut self, s: &mut Session, copied: &Copied) -> Step {
+        if let Some(code) = copyuid(copied) {
+            crate::response::ok_code(&mut s.out, format_args!("{code}"), "Moved");
+        }
+        if self.left.is_empty() {
+            self.done(s, copied)
+        } else {
+            self.ask(s)
+        }
+    }
+}
+
+/// `COPYUID validity sources targets`, paired by position; nothing if nothing was copied.
+fn copyuid(copied: &Copied) -> Option<String> {
+    if copied.uids.is_empty() {
+        return None;
+    }
+    let (from, to): (Vec<Uid>, Vec<Uid>) = copied.uids.iter().copied().unzip();
+    let mut code = alloc::format!("COPYUID {} ", copied.uid_validity.0);
+    put_uids(&mut code, &from);
+    code.push(' ');
+    put_uids(&mut code, &to);
+    Some(code)
+}
+
+impl Task for Copying {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let Input::Reply(outcome) = input else {
+            return Step::Input;
+        };
+        if self.remove {
+            return match reply::<Move>(outcome) {
+                Ok(moved) => self.moved(s, &moved.copied),
+                Err(error) => Step::Done(s.failed_target("Move", &error)),
+            };
+        }
+        match reply::<Copy>(outcome) {
+            Ok(copied) => self.done(s, &copied),
+            Err(error) => Step::Done(s.failed_target("Copy", &error)),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5): pages of rows, each written item by item; bodies are spliced or streamed, never held whole.
+
+mod row;
+mod section;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::ast::{FetchItem, SectionText, SeqNumber, SequenceSet};
+use crate::command::{completed, reply, resolve};
+use crate::effect::{
+    Changes, ErrorKind, Fetch, FetchPage, Fields, FlagOp, Op, Outcome, ReadBody, Row, SetFlags,
+    StoreError,
+};
+use crate::flag::{FlagNames, SystemFlags};
+use crate::id::{ModSeq, Uid};
+use crate::response;
+use crate::session::{CloseReason, Done, Input, Session, Step, Task};
+use crate::set::UidSet;
+use row::RowWriter;
+
+/// Messages whose \Seen is set before their bodies are read.
+const SEEN_WINDOW: u64 = 100;
+
+#[derive(Debug)]
+struct Fetching {
+    uid: bool,
+    items: Arc<[FetchItem]>,
+    fields: Fields,
+    changed_since: Option<ModSeq>,
+    sets_seen: bool,
+    left: UidSet,
+    window: UidSet,
+    /// Messages whose \Seen this command set: their FLAGS are told.
+    seen: UidSet,
+    rows: VecDeque<Row>,
+    writing: Option<RowWriter>,
+    at: At,
+    /// Messages asked for and not served.
+    missing: bool,
+    trouble: Option<StoreError>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Vanished,
+    Seen,
+    Page,
+    Rows,
+    Body,
+}
+
+pub(crate) fn begin(
+    s: &mut Session,
+    uid: bool,
+    set: &SequenceSet,
+    items: Vec<FetchItem>,
+    changed_since: Option<ModSeq>,
+    vanished: bool,
+) -> Step {
+    if vanished && !s.enabled.qresync {
+        return Step::Done(Done::bad("ENABLE QRESYNC first"));
+    }
+    let left = match resolve(s, uid, set) {
+        Ok(uids) => uids,
+        Err(done) => return Step::Done(done),
+    };
+    if changed_since.is_some() || items.contains(&FetchItem::ModSeq) {
+        s.enable_condstore();
+    }
+    let read_only = s.selected.as_ref().is_none_or(|m| m.read_only);
+    let mut fetching = Fetching {
+        uid,
+        fields: fields(&items),
+        sets_seen: !read_only && items.iter().any(sets_seen),
+        items: with_implied(items, uid, changed_since.is_some()).into(),
+        changed_since,
+        left,
+        window: UidSet::new(),
+        seen: UidSet::new(),
+        rows: VecDeque::new(),
+        writing: None,
+        at: At::Page,
+        missing: false,
+        trouble: None,
+    };
+    if let (true, Some(since)) = (vanished, changed_since) {
+        return fetching.ask_vanished(s, set, since);
+    }
+    match fetching.next_window(s) {
+        Step::Done(done) => Step::Done(done),
+        _ => Step::Become(Box::new(fetching)),
+    }
+}
+
+/// UID FETCH answers with UID, CHANGEDSINCE with MODSEQ, asked for or not (RFC 9051 §6.4.9, RFC 7162 §3.1.4.1).
+fn with_implied(mut items: Vec<FetchItem>, uid: bool, modseq: bool) -> Vec<FetchItem> {
+    if uid && !items.contains(&FetchItem::Uid) {
+        items.insert(0, FetchItem::Uid);
+    }
+    if modseq && !items.contains(&FetchItem::ModSeq) {
+        items.push(FetchItem::ModSeq);
+    }
+    items
+}
+
+fn sets_seen(item: &FetchItem) -> bool {
+    matches!(
+        item,
+        FetchItem::Section { peek: false, .. } | FetchItem::Binary { peek: false, .. }
+    )
+}
+
+/// What the store is asked for, from what the client asks for.
+fn fields(items: &[FetchItem]) -> Fields {
+    let mut fields = Fields::default();
+    for item in items {
+        fields = fields.with(match item {
+            FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Fields::default(),
+            FetchItem::InternalDate
+            | FetchItem::Size
+            | FetchItem::SaveDate
+            | FetchItem::EmailId
+            | FetchItem::ThreadId => Fields::META,
+            FetchItem::Envelope => Fields::ENVELOPE,
+            FetchItem::Body => Fields::BODY,
+            FetchItem::BodyStructure => Fields::BODY_STRUCTURE,
+            FetchItem::Section { section, .. } if section.path.is_empty() => match section.text {
+                SectionText::Whole => Fields::META.with(Fields::INLINE),
+                SectionText::Header | SectionText::Fields { .. } => Fields::HEADER,
+                SectionText::Text | SectionText::Mime => {
+                    Fields::META.with(Fields::STRUCTURE).with(Fields::INLINE)
+                }
+            },
+            FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => {
+                Fields::META.with(Fields::STRUCTURE).with(Fields::INLINE)
+            }
+        });
+    }
+    fields
+}
+
+impl Fetching {
+    fn ask_vanished(mut self, s: &mut Session, set: &SequenceSet, since: ModSeq) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        // Here the set is one of numbers: what it names is mostly not there any more.
+        self.window = numbers(set, selected.view.last_uid());
+        self.at = At::Vanished;
+        let changes = Changes {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            since,
+            known_below: core::num::NonZeroU32::MAX,
+            claim_recent: false,
+        };
+        let _ = s.ask(changes);
+        Step::Become(Box::new(self))
+    }
+
+    fn next_window(&mut self, s: &mut Session) -> Step {
+        if self.left.is_empty() {
+            return Step::Done(self.done(s));
+        }
+        if !self.sets_seen {
+            self.window = core::mem::take(&mut self.left);
+            return self.ask_page(s);
+        }
+        let rest = self.left.split_off_after(SEEN_WINDOW);
+        self.window = core::mem::replace(&mut self.left, rest);
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        self.at = At::Seen;
+        s.ask(SetFlags {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uids: self.window.clone(),
+            op: FlagOp::Add,
+            flags: FlagNames {
+                system: SystemFlags::SEEN,
+                keywords: Vec::new(),
+            },
+            unchanged_since: None,
+        })
+    }
+
+    fn ask_page(&mut self, s: &mut Session) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        self.at = At::Page;
+        s.ask(Fetch {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uids: self.window.clone(),
+            changed_since: self.changed_since,
+            fields: self.fields,
+            inline: s.config.limits.inline_body,
+            budget: s.config.limits.fetch_page,
+        })
+    }
+
+    fn page(&mut self, s: &mut Session, page: FetchPage) -> Step {
+        let asked = match page.resume {
+            Some(resume) => {
+                let rest = self.window.intersection(&UidSet::range(resume, Uid::MAX));
+                let asked = self.window.difference(&rest);
+                self.window = rest;
+                asked
+            }
+            None => core::mem::take(&mut self.window),
+        };
+        let got: u64 = page.rows.len() as u64;
+        self.missing |= self.changed_since.is_none() && got < asked.len();
+        if let Some(selected) = &mut s.selected {
+            selected.learn_keywords(&mut s.out, &page.keywords);
+        }
+        self.rows = page.rows.into();
+        self.at = At::Rows;
+        Step::Again
+    }
+
+    fn write_rows(&mut self, s: &mut Session) -> Step {
+        loop {
+            if s.out.len() >= s.config.limits.output_high_water {
+                return Step::Again;
+            }
+            let Some(mut writer) = self.writing.take().or_else(|| self.next_row(s)) else {
+                return if self.window.is_empty() {
+                    self.next_window(s)
+                } else {
+                    self.ask_page(s)
+                };
+            };
+            match writer.write(s) {
+                row::Written::Row if writer.undecodable => {
+                    self.trouble = Some(StoreError::new(
+                        ErrorKind::UnknownCte,
+                        "A part is not in the encoding it claims",
+                    ));
+                }
+                row::Written::Row => {}
+                row::Written::Read(read) => {
+                    self.writing = Some(writer);
+                    self.at = At::Body;
+                    return self.read(s, read);
+                }
+            }
+        }
+    }
+
+    fn next_row(&mut self, s: &mut Session) -> Option<RowWriter> {
+        loop {
+            let row = self.rows.pop_front()?;
+            let Some(seq) = s.selected.as_ref().and_then(|m| m.view.seq_of(row.uid)) else {
+                continue;
+            };
+            if let (Some(error), true) = (&row.damaged, needs_content(self.fields)) {
+                // That message only: the others are served (RFC 5530 §3 CORRUPTION).
+                self.trouble = Some(error.clone());
+                continue;
+            }
+            let tell_flags = self.seen.contains(row.uid) && !self.items.contains(&FetchItem::Flags);
+            return Some(RowWriter::new(seq, row, self.items.clone(), tell_flags));
+        }
+    }
+
+    fn read(&self, s: &mut Session, read: row::Range) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        s.ask(ReadBody {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uid: read.uid,
+            offset: read.offset,
+            max: read.max,
+        })
+    }
+
+    fn body(&mut self, s: &mut Session, outcome: Outcome) -> Step {
+        self.at = At::Rows;
+        let Some(mut writer) = self.writing.take() else {
+            return Step::Again;
+        };
+        match reply::<ReadBody>(outcome) {
+            Ok(octets) if !octets.is_empty() => {
+                writer.feed(octets);
+                self.writing = Some(writer);
+                Step::Again
+            }
+            Ok(_) => self.broken(
+                s,
+                writer,
+                StoreError::new(
+                    ErrorKind::Corruption,
+                    "The stored message is shorter than it should be",
+                ),
+            ),
+            Err(error) => self.broken(s, writer, error),
+        }
+    }
+
+    /// A body could not be read: inside a literal there is no way to say so but to end the session.
+    fn broken(&mut self, s: &mut Session, mut writer: RowWriter, error: StoreError) -> Step {
+        s.store_failed("ReadBody", &error);
+        if writer.in_literal() {
+            s.close(CloseReason::ServerBug);
+            return Step::Input;
+        }
+        writer.give_up(s);
+        self.trouble = Some(error);
+        self.writing = Some(writer);
+        Step::Again
+    }
+
+    fn done(&mut self, s: &mut Session) -> Done {
+        match self.trouble.take() {
+            Some(error) => s.failed("Fetch", &error),
+            None if self.missing && !self.uid => {
+                Done::no("[EXPUNGEISSUED] Some of the messages are gone")
+            }
+            None => completed(self.uid, "FETCH"),
+        }
+    }
+}
+
+fn needs_content(fields: Fields) -> bool {
+    fields.0 & !Fields::META.0 != 0
+}
+
+/// A client's set as plain numbers, `*` being this UID.
+fn numbers(set: &SequenceSet, last: Option<Uid>) -> UidSet {
+    let SequenceSet::Ranges(ranges) = set else {
+        return UidSet::new();
+    };
+    let last = last.map_or(1, Uid::get);
+    let number = |n: &SeqNumber| match n {
+        SeqNumber::Number(n) => n.get(),
+        SeqNumber::Last => last,
+    };
+    UidSet::from_ranges(ranges.iter().map(|(a, b)| (number(a), number(b))))
+}
+
+impl Task for Fetching {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let outcome = match input {
+            Input::Reply(outcome) => outcome,
+            _ if self.at == At::Rows => return self.write_rows(s),
+            _ => return Step::Input,
+        };
+        match self.at {
+            At::Vanished => {
+                match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
+                    Ok(changes) => {
+                        let asked = core::mem::take(&mut self.window);
+                        if let Some(selected) = &s.selected {
+                            let gone = changes
+                                .gone
+                                .intersection(&asked)
+                                .difference(&selected.view.uids());
+                            response::vanished(&mut s.out, &gone, true);
+                        }
+                        self.next_window(s)
+                    }
+                    Err(error) => Step::Done(s.failed("Changes", &error)),
+                }
+            }
+            At::Seen => match reply::<SetFlags>(outcome) {
+                Ok(set) => {
+                    self.seen = set.changed;
+                    if let Some(selected) = &mut s.selected {
+                        for &(uid, modseq, _) in
+                            set.rows.iter().filter(|(uid, ..)| self.seen.contains(*uid))
+                        {
+                            selected.told_flags(uid, modseq);
+                        }
+                        if let Some(modseq) = set.modseq {
+                            selected.made(modseq);
+                        }
+                    }
+                    self.ask_page(s)
+                }
+                Err(error) => Step::Done(s.failed("SetFlags", &error)),
+            },
+            At::Page => match reply::<Fetch>(outcome) {
+                Ok(page) => self.page(s, page),
+                Err(error) => Step::Done(s.failed("Fetch", &error)),
+            },
+            At::Body => self.body(s, outcome),
+            At::Rows => Step::Again,
+        }
+    }
+}

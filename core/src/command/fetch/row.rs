@@ -1,0 +1,384 @@
+//! One FETCH response, item by item; it stops where octets of the body are needed.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::section::{Content, Source, locate};
+use crate::ast::FetchItem;
+use crate::date::DateTime;
+use crate::effect::Row;
+use crate::id::Uid;
+use crate::message::{DecodeError, Decoder, Structure, select_fields};
+use crate::response;
+use crate::session::Session;
+
+/// Writes one row.
+#[derive(Debug)]
+pub(super) struct RowWriter {
+    seq: u32,
+    row: Row,
+    items: Arc<[FetchItem]>,
+    tell_flags: bool,
+    structure: Option<Structure>,
+    next: usize,
+    begun: bool,
+    separate: bool,
+    body: Option<Body>,
+    /// A part could not be decoded: the command is to say so.
+    pub undecodable: bool,
+}
+
+/// What [`RowWriter::write`] came to.
+pub(super) enum Written {
+    /// The whole row is written.
+    Row,
+    /// These octets are needed.
+    Read(Range),
+}
+
+/// Octets of a message to be read.
+pub(super) struct Range {
+    pub uid: Uid,
+    pub offset: u64,
+    pub max: usize,
+}
+
+/// An item whose octets come from the store in windows.
+#[derive(Debug)]
+struct Body {
+    content: Content,
+    /// The next octet to read, and where to stop.
+    at: u64,
+    /// The literal was announced.
+    announced: bool,
+    arrived: Option<Bytes>,
+    /// Octets gathered (header fields), or counted (BINARY, first pass).
+    gathered: Vec<u8>,
+    counted: u64,
+    decoder: Option<Decoder>,
+    /// Decoded octets passed so far, in the second pass.
+    passed: u64,
+    undecodable: bool,
+}
+
+impl RowWriter {
+    pub(super) fn new(seq: u32, row: Row, items: Arc<[FetchItem]>, tell_flags: bool) -> Self {
+        let structure = Structure::decode(&row.structure);
+        Self {
+            seq,
+            row,
+            items,
+            tell_flags,
+            structure,
+            next: 0,
+            begun: false,
+            separate: false,
+            body: None,
+            undecodable: false,
+        }
+    }
+
+    pub(super) fn feed(&mut self, octets: Bytes) {
+        if let Some(body) = &mut self.body {
+            body.arrived = Some(octets);
+        }
+    }
+
+    /// Whether a literal was announced whose octets are not all written.
+    pub(super) fn in_literal(&self) -> bool {
+        self.body.as_ref().is_some_and(|b| b.announced)
+    }
+
+    /// The item being written cannot be: NIL stands for it.
+    pub(super) fn give_up(&mut self, s: &mut Session) {
+        if self.body.take().is_some() {
+            s.out.put(b"NIL");
+            self.next += 1;
+        }
+    }
+
+    pub(super) fn write(&mut self, s: &mut Session) -> Written {
+        if !self.begun {
+            self.begun = true;
+            response::fetch_head(&mut s.out, self.seq);
+        }
+        while let Some(item) = self.items.get(self.next).cloned() {
+            if self.body.is_none() {
+                if self.separate {
+                    s.out.put(b" ");
+                }
+                self.separate = true;
+                match self.item(s, &item) {
+                    Some(body) => self.body = Some(body),
+                    None => {
+                        self.next += 1;
+                        continue;
+                    }
+                }
+            }
+            if let Some(range) = self.body(s) {
+                return Written::Read(range);
+            }
+            self.body = None;
+            self.next += 1;
+        }
+        self.finish(s);
+        Written::Row
+    }
+
+    fn finish(&mut self, s: &mut Session) {
+        if self.tell_flags {
+            s.out.put(b" ");
+            self.flags(s);
+            if (s.enabled.condstore || s.enabled.qresync)
+                && !self.items.contains(&FetchItem::ModSeq)
+            {
+                s.out.put(b" ");
+                response::fetch_modseq(&mut s.out, self.row.modseq);
+            }
+        }
+        s.out.put(b")\r\n");
+    }
+
+    fn flags(&self, s: &mut Session) {
+        let enabled = s.enabled;
+        if let Some(selected) = &s.selected {
+            selected.write_flags(&mut s.out, enabled, self.row.uid, self.row.flags);
+        }
+    }
+
+    /// Writes an item, or its name, and says where its octets come from.
+    fn item(&self, s: &mut Session, item: &FetchItem) -> Option<Body> {
+        let row = &self.row;
+        let out = &mut s.out;
+        match item {
+            FetchItem::Flags => self.flags(s),
+            FetchItem::Uid => response::fetch_uid(out, row.uid),
+            FetchItem::InternalDate => {
+                out.put(b"INTERNALDATE ");
+                date(out, row.internal_date);
+            }
+            FetchItem::Size => {
+                out.put(b"RFC822.SIZE ");
+                out.number(row.size);
+            }
+            FetchItem::Envelope => named(out, b"ENVELOPE ", &row.envelope),
+            FetchItem::Body => named(out, b"BODY ", &row.body),
+            FetchItem::BodyStructure => named(out, b"BODYSTRUCTURE ", &row.body_structure),
+            FetchItem::ModSeq => response::fetch_modseq(out, row.modseq),
+            FetchItem::SaveDate => {
+                out.put(b"SAVEDATE ");
+                date(
+                    out,
+                    DateTime {
+                        unix: row.save_date,
+                        zone_minutes: 0,
+                    },
+                );
+            }
+            FetchItem::EmailId => response::ok_id(out, "EMAILID", &row.email_id),
+            FetchItem::ThreadId => response::ok_id(out, "THREADID", &row.thread_id),
+            FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => {
+                return self.section(s, item);
+            }
+        }
+        None
+    }
+
+    fn section(&self, s: &mut Session, item: &FetchItem) -> Option<Body> {
+        super::section::write_name(&mut s.out, item);
+        match locate(item, &self.row, self.structure.as_ref()) {
+            Source::Nil => {
+                s.out.put(b"NIL");
+                None
+            }
+            Source::Octets(octets) => {
+                s.out.literal_head(octets.len() as u64);
+                s.out.splice(octets);
+                None
+            }
+            Source::Content(content) => Some(Body::new(content)),
+        }
+    }
+
+    /// Goes on with an item from the body; the range it needs next, if any.
+    fn body(&mut self, s: &mut Session) -> Option<Range> {
+        let window = s.config.limits.body_window;
+        let uid = self.row.uid;
+        let inline = self.row.inline.clone();
+        let body = self.body.as_mut()?;
+        loop {
+            if body.step(s) {
+                self.undecodable |= body.undecodable;
+                return None;
+            }
+            if body.arrived.is_some() {
+                continue;
+            }
+            let max = usize::try_from(body.content.span().end - body.at)
+                .unwrap_or(usize::MAX)
+                .min(window);
+            match &inline {
+                Some(whole) => {
+                    let from = usize::try_from(body.at)
+                        .unwrap_or(usize::MAX)
+                        .min(whole.len());
+                    let octets = whole.slice(from..whole.len().min(from + max));
+                    if octets.is_empty() {
+                        s.close(crate::session::CloseReason::ServerBug);
+                        return None;
+                    }
+                    body.arrived = Some(octets);
+                }
+                None => {
+                    return Some(Range {
+                        uid,
+                        offset: body.at,
+                        max,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Body {
+    fn new(content: Content) -> Self {
+        let decoder = content.decoder();
+        Self {
+            at: content.span().start,
+            content,
+            announced: false,
+            arrived: None,
+            gathered: Vec::new(),
+            counted: 0,
+            decoder,
+            passed: 0,
+            undecodable: false,
+        }
+    }
+
+    /// Uses what arrived; whether the item is written.
+    fn step(&mut self, s: &mut Session) -> bool {
+        let end = self.content.span().end;
+        match self.content.clone() {
+            Content::Raw(_) => {
+                if !self.announced {
+                    if self.arrived.is_none() && self.at < end {
+                        return false;
+                    }
+                    self.announced = true;
+                    s.out.literal_head(end - self.at);
+                }
+                if let Some(octets) = self.take() {
+                    s.out.splice(octets);
+                }
+                self.at >= end
+            }
+            Content::Fields {
+                names,
+                not,
+                partial,
+                ..
+            } => {
+                if let Some(octets) = self.take() {
+                    self.gathered.extend_from_slice(&octets);
+                }
+                if self.at < end {
+                    return false;
+                }
+                let names: Vec<&[u8]> = names.iter().map(|n| &n[..]).collect();
+                let fields = Bytes::from(select_fields(&self.gathered, &names, not));
+                let fields = super::section::cut(&fields, partial);
+                s.out.literal_head(fields.len() as u64);
+                s.out.splice(fields);
+                true
+            }
+            Content::Binary {
+                partial, size_only, ..
+            } => self.binary(s, end, partial, size_only),
+        }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let octets = self.arrived.take()?;
+        self.at += octets.len() as u64;
+        Some(octets)
+    }
+
+    /// Two passes: the first counts and checks, the second writes, so that a large part is never held.
+    fn binary(
+        &mut self,
+        s: &mut Session,
+        end: u64,
+        partial: Option<(u64, u64)>,
+        size_only: bool,
+    ) -> bool {
+        if self.arrived.is_none() && self.at < end {
+            return false;
+        }
+        let mut decoded = Vec::new();
+        let octets = self.take().unwrap_or_default();
+        if self.decode(&octets, end, &mut decoded).is_err() {
+            s.out.put(b"NIL");
+            self.undecodable = true;
+            return true;
+        }
+        if !self.announced {
+            self.counted += decoded.len() as u64;
+            if self.at < end {
+                return false;
+            }
+            if size_only {
+                s.out.number(self.counted);
+                return true;
+            }
+            let (from, to) = super::section::clamp(partial, self.counted);
+            s.out.put(if self.content.has_nul() { b"~" } else { b"" });
+            s.out.literal_head(to - from);
+            self.announced = true;
+            self.at = self.content.span().start;
+            self.decoder = self.content.decoder();
+            return from == to;
+        }
+        let (from, to) = super::section::clamp(partial, self.counted);
+        let (low, high) = (self.passed, self.passed + decoded.len() as u64);
+        self.passed = high;
+        let (a, b) = (from.clamp(low, high) - low, to.clamp(low, high) - low);
+        // Both are at most the length of `decoded`.
+        s.out
+            .put(&decoded[usize::try_from(a).unwrap_or(0)..usize::try_from(b).unwrap_or(0)]);
+        self.at >= end
+    }
+
+    fn decode(
+        &mut self,
+        octets: &[u8],
+        end: u64,
+        decoded: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        let Some(decoder) = &mut self.decoder else {
+            return Err(DecodeError);
+        };
+        decoder.feed(octets, decoded)?;
+        if self.at >= end {
+            decoder.finish(decoded)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn named(out: &mut crate::wire::output::Output, name: &[u8], wire: &Bytes) {
+    out.put(name);
+    out.splice(wire.clone());
+}
+
+fn date(out: &mut crate::wire::output::Output, date: DateTime) {
+    let mut text = Vec::with_capacity(26);
+    date.write(&mut text);
+    out.put(b"\"");
+    out.put(&text);
+    out.put(b"\"");
+}

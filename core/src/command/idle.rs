@@ -1,0 +1,67 @@
+//! IDLE (RFC 2177, RFC 9051 §6.3.13).
+
+use alloc::boxed::Box;
+
+use crate::session::{CloseReason, Done, Input, Session, Step, Task};
+use crate::wire::frame::Frame;
+
+/// Tells changes as they happen until the client says DONE.
+#[derive(Debug)]
+struct Idle;
+
+pub(crate) fn begin(s: &mut Session) -> Step {
+    s.out.put(b"+ Idling\r\n");
+    s.idling(true);
+    // Whatever happened before is told first.
+    if let Some(selected) = &mut s.selected {
+        selected.doubt();
+    }
+    Step::Become(Box::new(Idle))
+}
+
+impl Task for Idle {
+    fn wants_input(&self) -> bool {
+        true
+    }
+
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        match input {
+            Input::Reply(outcome) => {
+                s.tell_changes(outcome, true);
+                Step::Again
+            }
+            Input::Frame(Frame::Line(line)) => {
+                s.idling(false);
+                if line.eq_ignore_ascii_case(b"DONE") {
+                    Step::Done(Done::ok("IDLE completed"))
+                } else {
+                    Step::Done(Done::bad("Expected DONE"))
+                }
+            }
+            Input::Frame(Frame::Lost(..)) => {
+                Step::Done(Done::bad("[TOOBIG] Expected DONE").closing(CloseReason::TooBig))
+            }
+            Input::Frame(_) => {
+                s.idling(false);
+                Step::Done(Done::bad("[TOOBIG] Expected DONE"))
+            }
+            Input::Nothing => self.wait(s),
+        }
+    }
+}
+
+impl Idle {
+    fn wait(&mut self, s: &mut Session) -> Step {
+        if s.selected.as_ref().is_some_and(|m| m.deleted) || s.shutting_down() {
+            // The next thing said is the reason; the client's DONE is of no interest any more.
+            s.idling(false);
+            return Step::Gone;
+        }
+        if s.selected.as_ref().is_some_and(|m| m.dirty())
+            && let Some(changes) = s.changes()
+        {
+            return s.ask(changes);
+        }
+        Step::Input
+    }
+}

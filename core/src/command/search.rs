@@ -1,0 +1,242 @@
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4; RFC 4731, RFC 5182, RFC 7162 §3.1.5).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::ast::{self, ReturnOptions, SearchKey, SearchStep};
+use crate::command::{completed, reply, resolve};
+use crate::effect;
+use crate::id::ModSeq;
+use crate::message::decode_text;
+use crate::response;
+use crate::search::{Leaf, Program, Step as ProgramStep};
+use crate::session::{Done, Input, Session, Step, Task};
+use crate::set::UidSet;
+
+/// Windows over the view, merged.
+#[derive(Debug)]
+struct Searching {
+    uid: bool,
+    result: Option<ReturnOptions>,
+    modseq: bool,
+    program: Arc<Program>,
+    found: UidSet,
+    highest: ModSeq,
+    among: UidSet,
+}
+
+pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
+    if search
+        .charset
+        .as_deref()
+        .is_some_and(|c| !matches!(c, "UTF-8" | "US-ASCII"))
+    {
+        return Step::Done(Done::no("[BADCHARSET (US-ASCII UTF-8)] Search in UTF-8"));
+    }
+    if search.modseq {
+        s.enable_condstore();
+    }
+    let program = match program(s, &search.keys) {
+        Ok(program) => Arc::new(program),
+        Err(done) => return Step::Done(done),
+    };
+    let among = s
+        .selected
+        .as_ref()
+        .map(|m| m.view.uids())
+        .unwrap_or_default();
+    let mut searching = Searching {
+        uid,
+        result: search.result,
+        modseq: search.modseq,
+        program,
+        found: UidSet::new(),
+        highest: ModSeq(0),
+        among,
+    };
+    if searching.among.is_empty() {
+        return Step::Done(searching.done(s));
+    }
+    let _ = searching.ask(s);
+    Step::Become(Box::new(searching))
+}
+
+/// The keys with sets resolved and texts decoded: nothing of the session is left in it.
+fn program(s: &Session, keys: &[SearchStep]) -> Result<Program, Done> {
+    let mut steps = Vec::with_capacity(keys.len());
+    for key in keys {
+        steps.push(match key {
+            SearchStep::Key(key) => ProgramStep::Test(leaf(s, key)?),
+            SearchStep::Not => ProgramStep::Not,
+            SearchStep::And => ProgramStep::And,
+            SearchStep::Or => ProgramStep::Or,
+        });
+    }
+    Ok(Program { steps })
+}
+
+fn leaf(s: &Session, key: &SearchKey) -> Result<Leaf, Done> {
+    let text = |octets: &[u8]| -> String { decode_text(octets, Some("utf-8")) };
+    Ok(match key {
+        SearchKey::All => Leaf::All,
+        SearchKey::Sequence(set) => Leaf::Uids(resolve(s, false, set)?),
+        SearchKey::Uid(set) => Leaf::Uids(resolve(s, true, set)?),
+        SearchKey::Flag(flag) => Leaf::Flag(*flag),
+        SearchKey::Recent => Leaf::Uids(
+            s.selected
+                .as_ref()
+                .map(|m| m.recent.clone())
+                .unwrap_or_default(),
+        ),
+        SearchKey::Keyword(keyword) => Leaf::Keyword(keyword.clone()),
+        SearchKey::Larger(n) => Leaf::Larger(*n),
+        SearchKey::Smaller(n) => Leaf::Smaller(*n),
+        SearchKey::Internal(when, date) => Leaf::Internal(*when, *date),
+        SearchKey::Sent(when, date) => Leaf::Sent(*when, *date),
+        SearchKey::Saved(when, date) => Leaf::Saved(*when, *date),
+        SearchKey::Header(name, value) => Leaf::Header(name.clone(), text(value)),
+        SearchKey::Body(value) => Leaf::Body(text(value)),
+        SearchKey::Text(value) => Leaf::Text(text(value)),
+        SearchKey::ModSeq(modseq) => Leaf::ModSeq(*modseq),
+        SearchKey::EmailId(Some(id)) => Leaf::EmailId(*id),
+        SearchKey::ThreadId(Some(id)) => Leaf::ThreadId(*id),
+        SearchKey::EmailId(None) | SearchKey::ThreadId(None) => Leaf::Uids(UidSet::new()),
+    })
+}
+
+impl Searching {
+    fn ask(&mut self, s: &mut Session) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        let uids = self.among.clone();
+        s.ask(effect::Search {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uids,
+            program: self.program.clone(),
+        })
+    }
+
+    fn done(&mut self, s: &mut Session) -> Done {
+        // A message this client was told is gone is in no answer.
+        let found = core::mem::take(&mut self.found);
+        let saves = self.result.is_some_and(|r| r.save);
+        if saves {
+            s.saved = saved(self.result.unwrap_or_default(), &found);
+        }
+        let numbers = match &s.selected {
+            Some(selected) if !self.uid => selected.view.seqs_of(&found),
+            _ => found.ranges().to_vec(),
+        };
+        match self.result {
+            Some(options) => self.write_esearch(s, options, &numbers),
+            None if s.enabled.rev2 => {
+                self.write_esearch(
+                    s,
+                    ReturnOptions {
+                        all: true,
+                        ..ReturnOptions::default()
+                    },
+                    &numbers,
+                );
+            }
+            None => self.write_search(s, &numbers),
+        }
+        completed(self.uid, "SEARCH")
+    }
+
+    fn write_search(&self, s: &mut Session, numbers: &[(u32, u32)]) {
+        s.out.put(b"* SEARCH");
+        for n in numbers.iter().flat_map(|&(a, b)| a..=b) {
+            s.out.put(b" ");
+            s.out.number(u64::from(n));
+        }
+        if self.modseq && !numbers.is_empty() {
+            s.out.put(b" (MODSEQ ");
+            s.out.number(self.highest.0);
+            s.out.put(b")");
+        }
+        s.out.put(b"\r\n");
+    }
+
+    fn write_esearch(&self, s: &mut Session, options: ReturnOptions, numbers: &[(u32, u32)]) {
+        let only_save =
+            options.save && !(options.min || options.max || options.all || options.count);
+        if only_save {
+            return;
+        }
+        let tag = s.tag();
+        let out = &mut s.out;
+        out.put(b"* ESEARCH (TAG ");
+        out.string(&tag, false);
+        out.put(b")");
+        if self.uid {
+            out.put(b" UID");
+        }
+        let (first, last) = (numbers.first(), numbers.last());
+        if let (true, Some(first)) = (options.min, first) {
+            out.put(b" MIN ");
+            out.number(u64::from(first.0));
+        }
+        if let (true, Some(last)) = (options.max, last) {
+            out.put(b" MAX ");
+            out.number(u64::from(last.1));
+        }
+        if options.all && !numbers.is_empty() {
+            out.put(b" ALL ");
+            response::set(out, numbers);
+        }
+        if options.count {
+            out.put(b" COUNT ");
+            out.number(numbers.iter().map(|&(a, b)| u64::from(b - a) + 1).sum());
+        }
+        if self.modseq && !numbers.is_empty() {
+            out.put(b" MODSEQ ");
+            out.number(self.highest.0);
+        }
+        out.put(b"\r\n");
+    }
+}
+
+/// What `$` will mean (RFC 5182 §2.1): MIN and MAX alone save only those.
+fn saved(options: ReturnOptions, found: &UidSet) -> UidSet {
+    if options.all || options.count || !(options.min || options.max) {
+        return found.clone();
+    }
+    let first = found.first().filter(|_| options.min);
+    let last = found.last().filter(|_| options.max);
+    first.into_iter().chain(last).collect()
+}
+
+impl Task for Searching {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let Input::Reply(outcome) = input else {
+            return Step::Input;
+        };
+        match reply::<effect::Search>(outcome) {
+            Ok(page) => {
+                self.found = self.found.union(&page.uids);
+                self.highest = self.highest.max(page.highest_modseq);
+                match page.resume {
+                    Some(uid) => {
+                        self.among = self
+                            .among
+                            .intersection(&UidSet::range(uid, crate::id::Uid::MAX));
+                        self.ask(s)
+                    }
+                    None => Step::Done(self.done(s)),
+                }
+            }
+            Err(error) => {
+                // A failed SEARCH with SAVE leaves `$` empty (RFC 5182 §2.1).
+                if self.result.is_some_and(|r| r.save) {
+                    s.saved = UidSet::new();
+                }
+                Step::Done(s.failed("Search", &error))
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2; RFC 7162 §3.2.5).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::ast::{Qresync, SelectParams};
+use crate::command::{list, name, reply};
+use crate::effect::{Changes, Expunge, Op, Open, Opened, Unwatch, Watch};
+use crate::id::Uid;
+use crate::response;
+use crate::session::{Done, Input, Selected, Session, Step, Task};
+use crate::set::UidSet;
+
+/// From Unwatch of the old mailbox over Open and Watch to the answers.
+#[derive(Debug)]
+struct Select {
+    open: Open,
+    read_only: bool,
+    qresync: Option<Qresync>,
+    at: At,
+    opened: Option<Box<Opened>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Leaving,
+    Opening,
+    Watching,
+    Resynchronizing,
+}
+
+pub(crate) fn begin(
+    s: &mut Session,
+    mailbox: &Bytes,
+    read_only: bool,
+    params: SelectParams,
+) -> Step {
+    if params.qresync.is_some() && !s.enabled.qresync {
+        return Step::Done(Done::bad("ENABLE QRESYNC first"));
+    }
+    if params.condstore {
+        s.enabled.condstore = true;
+    }
+    let actor = s.actor();
+    // A bad name deselects all the same (RFC 9051 §6.3.2).
+    let name = match name(s, mailbox) {
+        Ok(name) => name,
+        Err(done) => {
+            return leave(s, done);
+        }
+    };
+    let open = Open {
+        actor,
+        name,
+        read_only,
+    };
+    let mut select = Select {
+        open,
+        read_only,
+        qresync: params.qresync,
+        at: At::Leaving,
+        opened: None,
+    };
+    select.leave(s);
+    Step::Become(Box::new(select))
+}
+
+impl Select {
+    fn leave(&mut self, s: &mut Session) {
+        match s.selected.take() {
+            Some(old) => {
+                let _ = s.ask(Unwatch {
+                    mailbox: old.mailbox,
+                });
+                s.out.put(b"* OK [CLOSED] The mailbox before is closed\r\n");
+            }
+            None => {
+                self.at = At::Opening;
+                let _ = s.ask(self.open.clone());
+            }
+        }
+        s.saved = UidSet::new();
+    }
+
+    fn opened(&mut self, s: &mut Session, opened: Box<Opened>) -> Step {
+        self.at = At::Watching;
+        let watch = Watch {
+            actor: self.open.actor,
+            mailbox: opened.mailbox,
+        };
+        self.opened = Some(opened);
+        s.ask(watch)
+    }
+
+    fn watched(&mut self, s: &mut Session) -> Step {
+        let Some(opened) = self.opened.take() else {
+            return Step::Done(Done::no("[SERVERBUG] The mailbox was not opened"));
+        };
+        let read_only = self.read_only || opened.read_only;
+        let mut selected = Selected::new(&opened, read_only);
+        self.write(s, &opened, &mut selected, read_only);
+        let resync = self.resync(s, &opened);
+        s.selected = Some(Box::new(selected));
+        self.read_only = read_only;
+        self.opened = Some(opened);
+        match resync {
+            Some(changes) => {
+                self.at = At::Resynchronizing;
+                s.ask(changes)
+            }
+            None => self.done(),
+        }
+    }
+
+    fn write(&self, s: &mut Session, opened: &Opened, selected: &mut Selected, read_only: bool) {
+        let out = &mut s.out;
+        response::flags(out, &opened.keywords);
+        response::permanent_flags(out, &opened.keywords, read_only);
+        response::exists(out, u64::from(selected.view.len()));
+        if !s.enabled.rev2 {
+            response::recent(out, selected.recent.len());
+            if let Some(seq) = opened
+                .first_unseen
+                .and_then(|uid| selected.view.seq_of(uid))
+            {
+                response::ok_code(out, format_args!("UNSEEN {seq}"), "First unseen");
+            }
+        }
+        response::ok_code(
+            out,
+            format_args!("UIDVALIDITY {}", opened.uid_validity.0),
+            "UIDs are valid",
+        );
+        response::ok_code(
+            out,
+            format_args!("UIDNEXT {}", opened.uid_next),
+            "Predicted next UID",
+        );
+        response::ok_code(
+            out,
+            format_args!("HIGHESTMODSEQ {}", opened.highest_modseq.0),
+            "Highest",
+        );
+        response::ok_code(
+            out,
+            format_args!("MAILBOXID ({})", opened.mailbox.id),
+            "Its identity",
+        );
+        if s.enabled.rev2 {
+            list::write_selected(out, &opened.name, &self.open.name);
+        }
+    }
+
+    /// What a client of QRESYNC missed is asked for, if it knows this mailbox at all.
+    fn resync(&self, _s: &Session, opened: &Opened) -> Option<Changes> {
+        let qresync = self.qresync.as_ref()?;
+        (qresync.uid_validity == opened.uid_validity.0).then_some(Changes {
+            actor: self.open.actor,
+            mailbox: opened.mailbox,
+            since: qresync.modseq,
+            known_below: core::num::NonZeroU32::MAX,
+            claim_recent: false,
+        })
+    }
+
+    fn resynced(&self, s: &mut Session, outcome: crate::effect::Outcome) -> Step {
+        let changes = match Changes::result(outcome) {
+            Some(Ok(changes)) => changes,
+            Some(Err(error)) => {
+                let done = s.failed("Changes", &error);
+                return leave(s, done);
+            }
+            None => return Step::Done(Done::no("[SERVERBUG] The store did not answer")),
+        };
+        let Some(selected) = &mut s.selected else {
+            return self.done();
+        };
+        let known = self.known(selected);
+        let gone = changes
+            .gone
+            .intersection(&known)
+            .difference(&selected.view.uids());
+        response::vanished(&mut s.out, &gone, true);
+        selected.learn_keywords(&mut s.out, &changes.keywords);
+        for &(uid, modseq, flags) in changes
+            .flags
+            .iter()
+            .filter(|(uid, ..)| known.contains(*uid))
+        {
+            let Some(seq) = selected.view.seq_of(uid) else {
+                continue;
+            };
+            response::fetch_head(&mut s.out, seq);
+            response::fetch_uid(&mut s.out, uid);
+            s.out.put(b" ");
+            selected.write_flags(&mut s.out, s.enabled, uid, flags);
+            s.out.put(b" ");
+            response::fetch_modseq(&mut s.out, modseq);
+            s.out.put(b")\r\n");
+        }
+        self.done()
+    }
+
+    /// The UIDs the client may know: those it names, else all; where its sequence numbers still match ours, only those after (RFC 7162 §3.2.5.2).
+    fn known(&self, selected: &Selected) -> UidSet {
+        let all = UidSet::range(Uid::new(1).unwrap_or(Uid::MAX), Uid::MAX);
+        let Some(qresync) = &self.qresync else {
+            return all;
+        };
+        let known = qresync.known_uids.as_ref().map_or(all, numbers);
+        let Some((seqs, uids)) = &qresync.seq_match else {
+            return known;
+        };
+        let matched = numbers(seqs)
+            .iter()
+            .zip(numbers(uids).iter())
+            .take_while(|(seq, uid)| selected.view.seq_of(*uid) == Some(seq.get()))
+            .last();
+        match matched
+            .and_then(|(_, uid)| uid.get().checked_add(1))
+            .and_then(Uid::new)
+        {
+            Some(next) => known.intersection(&UidSet::range(next, Uid::MAX)),
+            None => known,
+        }
+    }
+
+    fn done(&self) -> Step {
+        Step::Done(match self.read_only {
+            true if self.open.read_only => Done::ok("[READ-ONLY] EXAMINE completed"),
+            true => Done::ok("[READ-ONLY] SELECT completed"),
+            false => Done::ok("[READ-WRITE] SELECT completed"),
+        })
+    }
+}
+
+/// A set without `*`, as it stands.
+fn numbers(set: &crate::ast::SequenceSet) -> UidSet {
+    use crate::ast::{SeqNumber, SequenceSet};
+    let SequenceSet::Ranges(ranges) = set else {
+        return UidSet::new();
+    };
+    let number = |n: &SeqNumber| match n {
+        SeqNumber::Number(n) => n.get(),
+        SeqNumber::Last => u32::MAX,
+    };
+    let ranges: Vec<(u32, u32)> = ranges.iter().map(|(a, b)| (number(a), number(b))).collect();
+    UidSet::from_ranges(ranges)
+}
+
+impl Task for Select {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let Input::Reply(outcome) = input else {
+            return Step::Input;
+        };
+        match self.at {
+            At::Leaving => {
+                self.at = At::Opening;
+                s.ask(self.open.clone())
+            }
+            At::Opening => match reply::<Open>(outcome) {
+                Ok(opened) => self.opened(s, opened),
+                Err(error) => Step::Done(s.failed("Open", &error)),
+            },
+            At::Watching => match reply::<Watch>(outcome) {
+                Ok(()) => self.watched(s),
+                Err(error) => Step::Done(s.failed("Watch", &error)),
+            },
+            At::Resynchronizing => self.resynced(s, outcome),
+        }
+    }
+}
+
+/// CLOSE: removes what is \Deleted without a word, unless the mailbox is read-only.
+pub(crate) fn close(s: &mut Session) -> Step {
+    let Some(selected) = &s.selected else {
+        return Step::Done(Done::bad("Select a mailbox first"));
+    };
+    if selected.read_only {
+        return leave(s, Done::ok("CLOSE completed"));
+    }
+    let _ = s.ask(Expunge {
+        actor: s.actor(),
+        mailbox: selected.mailbox,
+        uids: selected.view.uids(),
+    });
+    Step::Become(Box::new(Close))
+}
+
+#[derive(Debug)]
+struct Close;
+
+impl Task for Close {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let Input::Reply(outcome) = input else {
+            return Step::Input;
+        };
+        let done = match reply::<Expunge>(outcome) {
+            // Only what CLOSE itself removed can be vouched for, and of that nothing is told: no HIGHESTMODSEQ (RFC 7162 §3.2.8).
+            Ok(_) => Done::ok("CLOSE completed"),
+            Err(error) => s.failed("Expunge", &error),
+        };
+        leave(s, done)
+    }
+}
+
+/// UNSELECT (RFC 3691).
+pub(crate) fn unselect(s: &mut Session) -> Step {
+    leave(s, Done::ok("UNSELECT completed"))
+}
+
+/// Leaves the selected mailbox, then answers.
+fn leave(s: &mut Session, done: Done) -> Step {
+    s.saved = UidSet::new();
+    match s.selected.take() {
+        Some(old) => {
+            let _ = s.ask(Unwatch {
+                mailbox: old.mailbox,
+            });
+            Step::Become(Box::new(Leave(Some(done))))
+        }
+        None => Step::Done(done),
+    }
+}
+
+#[derive(Debug)]
+struct Leave(Option<Done>);
+
+impl Task for Leave {
+    fn step(&mut self, _s: &mut Session, input: Input) -> Step {
+        match (input, self.0.take()) {
+            (Input::Reply(_), Some(done)) => Step::Done(done),
+            (_, done) => {
+                self.0 = done;
+                Step::Input
+            }
+        }
+    }
+}

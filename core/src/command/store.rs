@@ -1,0 +1,154 @@
+//! STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+
+use alloc::boxed::Box;
+
+use crate::ast::SequenceSet;
+use crate::command::{completed, reply, resolve};
+use crate::effect::{FlagOp, FlagsSet, SetFlags};
+use crate::flag::FlagNames;
+use crate::id::ModSeq;
+use crate::response;
+use crate::session::{Done, Input, Session, Step, Task};
+use crate::set::UidSet;
+
+/// What is to change.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub unchanged_since: Option<ModSeq>,
+    pub op: FlagOp,
+    pub silent: bool,
+    pub flags: FlagNames,
+}
+
+#[derive(Debug)]
+struct Storing {
+    uid: bool,
+    change: Change,
+    left: UidSet,
+    refused: UidSet,
+    gone: bool,
+}
+
+pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Change) -> Step {
+    let left = match resolve(s, uid, set) {
+        Ok(uids) => uids,
+        Err(done) => return Step::Done(done),
+    };
+    if s.selected.as_ref().is_some_and(|m| m.read_only) {
+        return Step::Done(Done::no("[READ-ONLY] The mailbox is open read-only"));
+    }
+    if change.unchanged_since.is_some() {
+        s.enable_condstore();
+    }
+    let mut storing = Storing {
+        uid,
+        change,
+        left,
+        refused: UidSet::new(),
+        gone: false,
+    };
+    if storing.left.is_empty() {
+        return Step::Done(storing.done(s));
+    }
+    let _ = storing.ask(s);
+    Step::Become(Box::new(storing))
+}
+
+impl Storing {
+    fn ask(&mut self, s: &mut Session) -> Step {
+        let Some(selected) = &s.selected else {
+            return Step::Gone;
+        };
+        let rest = self.left.split_off_after(s.config.limits.store_window);
+        let uids = core::mem::replace(&mut self.left, rest);
+        s.ask(SetFlags {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uids,
+            op: self.change.op,
+            flags: self.change.flags.clone(),
+            unchanged_since: self.change.unchanged_since,
+        })
+    }
+
+    fn replied(&mut self, s: &mut Session, set: &FlagsSet) -> Step {
+        self.write(s, set);
+        self.refused = self.refused.union(&set.refused);
+        self.gone |= !set.gone.is_empty();
+        if self.left.is_empty() {
+            Step::Done(self.done(s))
+        } else {
+            self.ask(s)
+        }
+    }
+
+    /// The new flags, unless they are not wanted; with CONDSTORE a silent change still tells its modseq (RFC 7162 §3.1.3).
+    fn write(&self, s: &mut Session, set: &FlagsSet) {
+        let enabled = s.enabled;
+        let Some(selected) = &mut s.selected else {
+            return;
+        };
+        selected.learn_keywords(&mut s.out, &set.keywords);
+        let modseqs = enabled.condstore || enabled.qresync;
+        for &(uid, modseq, flags) in &set.rows {
+            let changed = set.changed.contains(uid);
+            if changed {
+                selected.told_flags(uid, modseq);
+            }
+            if self.change.silent && !(modseqs && changed) {
+                continue;
+            }
+            let Some(seq) = selected.view.seq_of(uid) else {
+                continue;
+            };
+            response::fetch_head(&mut s.out, seq);
+            if self.uid || modseqs || enabled.rev2 {
+                response::fetch_uid(&mut s.out, uid);
+            }
+            if !self.change.silent {
+                if self.uid || modseqs || enabled.rev2 {
+                    s.out.put(b" ");
+                }
+                selected.write_flags(&mut s.out, enabled, uid, flags);
+            }
+            if modseqs {
+                s.out.put(b" ");
+                response::fetch_modseq(&mut s.out, modseq);
+            }
+            s.out.put(b")\r\n");
+        }
+        if let Some(modseq) = set.modseq {
+            selected.made(modseq);
+        }
+    }
+
+    fn done(&self, s: &Session) -> Done {
+        let name = if self.uid { "UID STORE" } else { "STORE" };
+        if !self.refused.is_empty() {
+            let numbers = match &s.selected {
+                Some(selected) if !self.uid => selected.view.seqs_of(&self.refused),
+                _ => self.refused.ranges().to_vec(),
+            };
+            let set = UidSet::from_ranges(numbers);
+            return Done::ok(alloc::format!(
+                "[MODIFIED {set}] {name} completed but for these"
+            ));
+        }
+        if self.gone && !self.uid {
+            return Done::no("[EXPUNGEISSUED] Some of the messages are gone");
+        }
+        completed(self.uid, "STORE")
+    }
+}
+
+impl Task for Storing {
+    fn step(&mut self, s: &mut Session, input: Input) -> Step {
+        let Input::Reply(outcome) = input else {
+            return Step::Input;
+        };
+        match reply::<SetFlags>(outcome) {
+            Ok(set) => self.replied(s, &set),
+            Err(error) => Step::Done(s.failed("SetFlags", &error)),
+        }
+    }
+}

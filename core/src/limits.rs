@@ -1,0 +1,107 @@
+//! Every bound in one place.
+
+/// What a session refuses to go beyond; each bound has a default and a reason.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of a command line before login: a SASL response fits, a flood does not.
+    pub line_before_login: usize,
+    /// Octets of a command line after login: a long UID set fits.
+    pub line: usize,
+    /// Octets of one command with its literals (no APPEND message), before login.
+    pub command_before_login: usize,
+    /// Octets of one command with its literals (no APPEND message), after login.
+    pub command: usize,
+    /// Octets skipped of a line that is too long before the connection is given up.
+    pub skip: usize,
+    /// Octets of a non-synchronising literal before login, and under LITERAL- (RFC 7888 §5).
+    pub literal_minus: u64,
+    /// Octets of one message (RFC 7889).
+    pub append: u64,
+    /// Tokens of a command before login, ID excepted: memory is counted, not octets.
+    pub tokens_before_login: usize,
+    /// Tokens of a command after login.
+    pub tokens: usize,
+    /// Open parentheses before login.
+    pub depth_before_login: usize,
+    /// Nested search keys: parentheses, NOT and OR alike.
+    pub search_depth: usize,
+    /// Octets of a tag.
+    pub tag: usize,
+    /// Octets of a SASL response.
+    pub sasl: usize,
+    /// Bad commands in a row before login.
+    pub bad_before_login: u32,
+    /// Bad commands in a row after login.
+    pub bad: u32,
+    /// Failed logins on one connection.
+    pub failed_logins: u32,
+    /// Milliseconds from the connection to the login.
+    pub login_millis: u64,
+    /// Milliseconds from the connection to the first valid command.
+    pub first_command_millis: u64,
+    /// Milliseconds without a command after login; 30 minutes is the least allowed (RFC 9051 §5.4).
+    pub idle_millis: u64,
+    /// Milliseconds between `* OK Still here` in IDLE, so that middle boxes keep the connection.
+    pub still_here_millis: u64,
+    /// Milliseconds without progress of output.
+    pub write_stall_millis: u64,
+    /// Octets of output queued before no more is produced.
+    pub output_high_water: usize,
+    /// Octets of a mailbox name or LIST pattern.
+    pub mailbox_name: usize,
+    /// Pairs of ID.
+    pub id_pairs: usize,
+    /// Mailbox rows asked for at once.
+    pub list_page: usize,
+    /// Octets of rows asked for at once.
+    pub fetch_page: usize,
+    /// Messages of at most so many octets are read with their row.
+    pub inline_body: u64,
+    /// Octets of a body asked for at once.
+    pub body_window: usize,
+    /// Messages changed in one transaction.
+    pub store_window: u64,
+    /// Messages moved in one transaction.
+    pub move_window: u64,
+    /// Part numbers in one section.
+    pub section_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line_before_login: 24 << 10,
+            line: 1 << 20,
+            command_before_login: 24 << 10,
+            command: 1 << 20,
+            skip: 8 << 20,
+            literal_minus: 4096,
+            append: 256 << 20,
+            tokens_before_login: 64,
+            tokens: 64 << 10,
+            depth_before_login: 1,
+            search_depth: 500,
+            tag: 128,
+            sasl: 16 << 10,
+            bad_before_login: 3,
+            bad: 20,
+            failed_logins: 3,
+            login_millis: 180_000,
+            first_command_millis: 60_000,
+            idle_millis: 35 * 60_000,
+            still_here_millis: 10 * 60_000,
+            write_stall_millis: 5 * 60_000,
+            output_high_water: 256 << 10,
+            mailbox_name: 1000,
+            id_pairs: 30,
+            list_page: 500,
+            fetch_page: 256 << 10,
+            inline_body: 64 << 10,
+            body_window: 128 << 10,
+            store_window: 2000,
+            move_window: 1000,
+            section_depth: 64,
+        }
+    }
+}

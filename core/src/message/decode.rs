@@ -1,0 +1,206 @@
+//! Content-Transfer-Encoding undone, octet by octet (RFC 2045 §6).
+
+use alloc::vec::Vec;
+
+/// How a part is encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary.
+    Identity,
+    /// base64.
+    Base64,
+    /// quoted-printable.
+    QuotedPrintable,
+    /// One that is not known: its content cannot be decoded.
+    Unknown,
+}
+
+/// The content is not in the encoding it claims (RFC 3516 §4.3: `NO [UNKNOWN-CTE]`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("The part cannot be decoded")]
+pub struct DecodeError;
+
+/// Undoes an encoding in any chunking.
+#[derive(Debug)]
+pub struct Decoder {
+    encoding: Encoding,
+    bits: u32,
+    held: u32,
+    /// Octets of a quoted-printable escape, or white space that may be at the end of a line.
+    pending: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder, if the encoding is known.
+    #[must_use]
+    pub fn new(encoding: Encoding) -> Option<Self> {
+        (encoding != Encoding::Unknown).then(|| Self {
+            encoding,
+            bits: 0,
+            held: 0,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Decodes the next octets.
+    ///
+    /// # Errors
+    /// They are not in this encoding.
+    pub fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        match self.encoding {
+            Encoding::Identity | Encoding::Unknown => out.extend_from_slice(octets),
+            Encoding::Base64 => octets.iter().try_for_each(|b| self.base64(*b, out))?,
+            Encoding::QuotedPrintable => octets.iter().for_each(|b| self.quoted_printable(*b, out)),
+        }
+        Ok(())
+    }
+
+    /// Ends the content; missing padding is forgiven.
+    ///
+    /// # Errors
+    /// A lone sextet is left.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        match self.encoding {
+            Encoding::Base64 if self.held >= 6 => Err(DecodeError),
+            Encoding::QuotedPrintable => {
+                if self.pending.first() == Some(&b'=') {
+                    out.append(&mut self.pending);
+                }
+                self.pending.clear();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn base64(&mut self, b: u8, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let value = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            // Some join padded pieces: after padding a new one may begin.
+            b'=' => {
+                (self.bits, self.held) = (0, 0);
+                return Ok(());
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => return Ok(()),
+            _ => return Err(DecodeError),
+        };
+        self.bits = self.bits << 6 | u32::from(value);
+        self.held += 6;
+        if self.held >= 8 {
+            self.held -= 8;
+            // Eight bits.
+            out.push((self.bits >> self.held & 0xff) as u8);
+            self.bits &= (1 << self.held) - 1;
+        }
+        Ok(())
+    }
+
+    /// What is no escape stands for itself (RFC 2045 §6.7: robust implementations).
+    fn quoted_printable(&mut self, b: u8, out: &mut Vec<u8>) {
+        if self.pending.first() == Some(&b'=') {
+            self.escape(b, out);
+            return;
+        }
+        match b {
+            b' ' | b'\t' => self.pending.push(b),
+            b'\r' | b'\n' => {
+                self.pending.clear();
+                out.push(b);
+            }
+            b'=' => {
+                out.append(&mut self.pending);
+                self.pending.push(b);
+            }
+            _ => {
+                out.append(&mut self.pending);
+                out.push(b);
+            }
+        }
+        if self.pending.len() > 1024 {
+            out.append(&mut self.pending);
+        }
+    }
+
+    fn escape(&mut self, b: u8, out: &mut Vec<u8>) {
+        self.pending.push(b);
+        match self.pending[1..] {
+            [b'\n'] => self.pending.clear(),
+            [b'\r'] | [b' ' | b'\t'] => {}
+            [b'\r', b'\n'] => self.pending.clear(),
+            [first] if first.is_ascii_hexdigit() => {}
+            [first, second] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => {
+                out.push(hex(first) << 4 | hex(second));
+                self.pending.clear();
+            }
+            // White space between "=" and the end of the line was added on the way.
+            [b' ' | b'\t', b'\n'] => self.pending.clear(),
+            [b' ' | b'\t', b' ' | b'\t' | b'\r'] => {
+                self.pending.pop();
+            }
+            _ => out.append(&mut self.pending),
+        }
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit.wrapping_sub(b'A').wrapping_add(10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode(encoding: Encoding, text: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut out = Vec::new();
+        let mut decoder = Decoder::new(encoding).unwrap();
+        decoder.feed(text, &mut out)?;
+        decoder.finish(&mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn quoted_printable() {
+        let qp = |text: &[u8]| decode(Encoding::QuotedPrintable, text).unwrap();
+        assert_eq!(qp(b"a=3D=\r\nb"), b"a=b");
+        assert_eq!(qp(b"line  \r\nx"), b"line\r\nx");
+        assert_eq!(qp(b"soft= \r\nx"), b"softx");
+        assert_eq!(qp(b"50=% =ZZ ="), b"50=% =ZZ =");
+    }
+
+    #[test]
+    fn base64() {
+        assert_eq!(decode(Encoding::Base64, b"aGVs\r\nbG8=").unwrap(), b"hello");
+        assert_eq!(decode(Encoding::Base64, b"aGVsbG8").unwrap(), b"hello");
+        assert_eq!(decode(Encoding::Base64, b"").unwrap(), b"");
+        assert!(decode(Encoding::Base64, b"a!b").is_err());
+        assert!(decode(Encoding::Base64, b"aGVsb").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn chunking_does_not_matter(text in "[ \t=0-9A-F\r\nxyz]{0,60}", cut in 0usize..60) {
+            let text = text.as_bytes();
+            let cut = cut.min(text.len());
+            let mut out = Vec::new();
+            let mut decoder = Decoder::new(Encoding::QuotedPrintable).unwrap();
+            decoder.feed(&text[..cut], &mut out).unwrap();
+            decoder.feed(&text[cut..], &mut out).unwrap();
+            decoder.finish(&mut out).unwrap();
+            prop_assert_eq!(out, decode(Encoding::QuotedPrintable, text).unwrap());
+        }
+
+        #[test]
+        fn base64_of_anything(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(decode(Encoding::Base64, data_encoding::BASE64.encode(&octets).as_bytes()).unwrap(), octets);
+        }
+    }
+}

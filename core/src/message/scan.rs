@@ -1,0 +1,543 @@
+//! The scanner: one pass over a message in any chunking, in bounded memory, with a stack of open parts.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::address::addresses;
+use super::decode::Encoding;
+use super::param::Value;
+use super::quote::{nstring, string, unfold};
+use super::structure::{Entry, Kind, Structure};
+
+const DEPTH: usize = 100;
+const PARTS: usize = 10_000;
+/// Octets kept of one header field, and of all of them: longer ones are cut.
+const FIELD: usize = 512 << 10;
+const FIELDS: usize = 8 << 20;
+/// Octets kept of a line of a body, for boundaries.
+const LINE: usize = 256;
+/// Octets of a boundary; RFC 2046 §5.1.1 allows 70.
+const BOUNDARY: usize = 200;
+
+/// Reads a message and finds its structure.
+#[derive(Debug)]
+pub struct Scanner {
+    parts: Vec<Entry>,
+    open: Vec<Open>,
+    /// Octets before the present line.
+    offset: u64,
+    /// What is kept of the present line, and its octets so far.
+    line: Vec<u8>,
+    line_len: u64,
+    last_octet: u8,
+    /// Octets of the line end before the present line.
+    ending: u64,
+    budget: usize,
+}
+
+/// A part that is not at its end.
+#[derive(Debug)]
+struct Open {
+    at: usize,
+    state: State,
+    /// Its children are messages unless they say otherwise (RFC 2046 §5.1.5).
+    digest: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Header(Fields),
+    /// Preamble, between parts, epilogue.
+    Multipart(Vec<u8>),
+    /// Within a leaf, or behind the child that a message/rfc822 is.
+    Body,
+}
+
+/// The fields of one header that matter, the first of each name, raw.
+#[derive(Debug, Default)]
+struct Fields {
+    found: Vec<(Field, Vec<u8>)>,
+    current: Option<usize>,
+    /// The default is message/rfc822, not text/plain.
+    in_digest: bool,
+}
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        enum Field { $($variant,)* }
+
+        impl Field {
+            fn named(name: &[u8]) -> Option<Self> {
+                $(if name.eq_ignore_ascii_case($name) { return Some(Self::$variant); })*
+                None
+            }
+        }
+    };
+}
+
+fields! {
+    Date = b"Date", Subject = b"Subject", From = b"From", Sender = b"Sender", ReplyTo = b"Reply-To", To = b"To", Cc = b"Cc", Bcc = b"Bcc",
+    InReplyTo = b"In-Reply-To", MessageId = b"Message-ID", Type = b"Content-Type", Transfer = b"Content-Transfer-Encoding",
+    Id = b"Content-ID", Description = b"Content-Description", Md5 = b"Content-MD5", Disposition = b"Content-Disposition",
+    Language = b"Content-Language", Location = b"Content-Location",
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scanner {
+    /// A scanner at the beginning of a message.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut scanner = Self {
+            parts: Vec::new(),
+            open: Vec::new(),
+            offset: 0,
+            line: Vec::new(),
+            line_len: 0,
+            last_octet: 0,
+            ending: 0,
+            budget: FIELDS,
+        };
+        scanner.begin_part(0, 0, false);
+        scanner
+    }
+
+    /// Takes the next octets.
+    pub fn feed(&mut self, octets: &[u8]) {
+        let mut rest = octets;
+        while let Some(lf) = memchr::memchr(b'\n', rest) {
+            self.keep(&rest[..=lf]);
+            self.end_line(true);
+            rest = &rest[lf + 1..];
+        }
+        self.keep(rest);
+    }
+
+    /// Ends the message.
+    #[must_use]
+    pub fn finish(mut self) -> Structure {
+        if self.line_len > 0 {
+            self.end_line(false);
+        }
+        let end = self.offset;
+        while let Some(open) = self.open.pop() {
+            self.close(open, end);
+        }
+        self.hollow_multiparts();
+        Structure { parts: self.parts }
+    }
+
+    fn keep(&mut self, octets: &[u8]) {
+        let room = match self.open.last() {
+            Some(Open {
+                state: State::Header(_),
+                ..
+            }) => FIELD,
+            _ => LINE,
+        };
+        let keep = octets.len().min(room.saturating_sub(self.line.len()));
+        self.line.extend_from_slice(&octets[..keep]);
+        self.line_len += octets.len() as u64;
+        if let [.., before, b'\n'] = octets {
+            self.last_octet = *before;
+        } else if let Some(last) = octets.last().filter(|b| **b != b'\n') {
+            self.last_octet = *last;
+        }
+    }
+
+    /// The present line is whole: `terminated`: with its LF.
+    fn end_line(&mut self, terminated: bool) {
+        let mut line = core::mem::take(&mut self.line);
+        let ending = match (terminated, self.last_octet) {
+            (false, _) => 0,
+            (true, b'\r') if self.line_len > 1 => 2,
+            (true, _) => 1,
+        };
+        let kept = usize::try_from(self.line_len - ending).unwrap_or(usize::MAX);
+        let text = &line[..line.len().min(kept)];
+        if !self.boundary(text) {
+            self.content_line(text, kept == 0 && terminated);
+        }
+        self.offset += self.line_len;
+        self.ending = ending;
+        self.line_len = 0;
+        self.last_octet = 0;
+        if let Some(Open {
+            state: State::Header(_),
+            ..
+        }) = self.open.last()
+            && kept == 0
+            && terminated
+        {
+            self.end_header();
+        }
+        line.clear();
+        if line.capacity() <= 4 * LINE {
+            self.line = line;
+        }
+    }
+
+    fn content_line(&mut self, text: &[u8], blank: bool) {
+        let budget = &mut self.budget;
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        match &mut open.state {
+            State::Header(fields) if !blank => fields.line(text, budget),
+            _ => {
+                // Each line counts for every part it is in.
+                for open in &self.open {
+                    if !matches!(open.state, State::Header(_)) {
+                        self.parts[open.at].lines += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the line is a delimiter of an open multipart, the innermost first; parts within that multipart end before it (RFC 2046 §5.1.2).
+    fn boundary(&mut self, text: &[u8]) -> bool {
+        let Some(text) = text.strip_prefix(b"--") else {
+            return false;
+        };
+        let text = text.trim_ascii_end();
+        let found = self
+            .open
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(depth, open)| match &open.state {
+                State::Multipart(boundary) => {
+                    let rest = text.strip_prefix(&boundary[..])?;
+                    (rest.is_empty() || rest == b"--").then_some((depth, rest == b"--"))
+                }
+                _ => None,
+            });
+        let Some((depth, last)) = found else {
+            return false;
+        };
+        // The line end before the delimiter belongs to it.
+        let end = self.offset - self.ending;
+        while self.open.len() > depth + 1 {
+            if let Some(open) = self.open.pop() {
+                self.close(open, end);
+            }
+        }
+        for open in &self.open {
+            self.parts[open.at].lines += 1;
+        }
+        if last {
+            // What follows is the epilogue: no more delimiters of this one count.
+            if let Some(Open {
+                state: State::Multipart(boundary),
+                ..
+            }) = self.open.last_mut()
+            {
+                *boundary = b"\0".to_vec();
+            }
+        } else {
+            let parent = self.open[depth].at;
+            let digest = self.open[depth].digest;
+            let begins = self.offset + self.line_len;
+            self.begin_part(parent, begins, digest);
+        }
+        true
+    }
+
+    /// A part whose header begins at `header`; past the bound its octets stay with the part it is in.
+    fn begin_part(&mut self, parent: usize, header: u64, in_digest: bool) {
+        let at = self.parts.len();
+        if at >= PARTS {
+            return;
+        }
+        self.parts.push(Entry {
+            parent: u32::try_from(parent).unwrap_or(0),
+            kind: Kind::Leaf,
+            encoding: Encoding::Identity,
+            text: true,
+            header,
+            body: header,
+            end: header,
+            lines: 0,
+            charset: None,
+            media: Vec::new(),
+            params: Vec::new(),
+            fields: Vec::new(),
+            md5: Vec::new(),
+            extension: Vec::new(),
+            envelope: Vec::new(),
+        });
+        let fields = Fields {
+            in_digest,
+            ..Fields::default()
+        };
+        self.open.push(Open {
+            at,
+            state: State::Header(fields),
+            digest: false,
+        });
+    }
+
+    /// The blank line was passed: the present offset is where the body begins.
+    fn end_header(&mut self) {
+        let Some(mut open) = self.open.pop() else {
+            return;
+        };
+        let State::Header(fields) = core::mem::replace(&mut open.state, State::Body) else {
+            self.open.push(open);
+            return;
+        };
+        let at = open.at;
+        let value = self.describe(at, &fields);
+        self.parts[at].body = self.offset;
+        let room = self.open.len() < DEPTH && self.parts.len() < PARTS;
+        let is_multipart =
+            value.value.len() > 10 && value.value[..10].eq_ignore_ascii_case(b"multipart/");
+        let boundary = value
+            .param(b"boundary")
+            .filter(|b| !b.is_empty() && b.len() <= BOUNDARY)
+            .map(|b| b.trim_ascii_end().to_vec());
+        let is_message = [&b"message/rfc822"[..], b"message/global"]
+            .iter()
+            .any(|m| value.value.eq_ignore_ascii_case(m));
+        match boundary {
+            Some(boundary) if is_multipart && room => {
+                self.parts[at].kind = Kind::Multipart;
+                self.parts[at].text = false;
+                open.digest = value.value.eq_ignore_ascii_case(b"multipart/digest");
+                open.state = State::Multipart(boundary);
+                self.open.push(open);
+            }
+            _ if is_message && room && self.parts[at].encoding == Encoding::Identity => {
+                self.parts[at].kind = Kind::Message;
+                self.open.push(open);
+                self.begin_part(at, self.offset, false);
+            }
+            _ => self.open.push(open),
+        }
+        // The blank line's end is not part of the body.
+        self.ending = 0;
+    }
+
+    fn close(&mut self, open: Open, end: u64) {
+        let at = open.at;
+        if let State::Header(fields) = &open.state {
+            // The header has no end: there is no body.
+            self.describe(at, fields);
+            let end = end.max(self.parts[at].header);
+            (self.parts[at].body, self.parts[at].end) = (end, end);
+            return;
+        }
+        let part = &mut self.parts[at];
+        part.end = end.max(part.body);
+    }
+
+    /// A multipart without a part is none: the grammar wants one at least (RFC 9051 §9 `body-type-mpart`).
+    fn hollow_multiparts(&mut self) {
+        let mut has_child = alloc::vec![false; self.parts.len()];
+        for part in self.parts.iter().skip(1) {
+            has_child[part.parent as usize] = true;
+        }
+        for (part, has_child) in self.parts.iter_mut().zip(has_child) {
+            if part.kind == Kind::Multipart && !has_child {
+                part.kind = Kind::Leaf;
+                let mut media = b"\"multipart\" ".to_vec();
+                media.append(&mut part.media);
+                part.media = media;
+            }
+        }
+    }
+
+    /// Fills in what the header says.
+    fn describe(&mut self, at: usize, fields: &Fields) -> Value {
+        let default: &[u8] = if fields.in_digest {
+            b"message/rfc822"
+        } else {
+            b"text/plain"
+        };
+        let mut value = Value::parse(fields.get(Field::Type).unwrap_or(default));
+        let slash =
+            memchr::memchr(b'/', &value.value).filter(|s| *s > 0 && *s + 1 < value.value.len());
+        if slash.is_none() {
+            value = Value::parse(default);
+        }
+        let (kind, subtype) = split(&value.value);
+        let encoding = fields
+            .get(Field::Transfer)
+            .map(|raw| Value::parse(raw).value)
+            .filter(|e| !e.is_empty());
+        let is_root = at == 0 || self.parts[self.parts[at].parent as usize].kind == Kind::Message;
+        let multipart = kind.eq_ignore_ascii_case(b"multipart");
+        let part = &mut self.parts[at];
+        part.text = kind.eq_ignore_ascii_case(b"text");
+        part.encoding = encoding.as_deref().map_or(Encoding::Identity, known);
+        part.charset = value
+            .param(b"charset")
+            .and_then(|c| String::from_utf8(c.to_vec()).ok())
+            .filter(|c| !c.is_empty());
+        if multipart && value.param(b"boundary").is_some() {
+            string(&mut part.media, subtype);
+        } else {
+            string(&mut part.media, kind);
+            part.media.push(b' ');
+            string(&mut part.media, subtype);
+        }
+        if part.text && value.params.is_empty() {
+            part.params.extend_from_slice(b"(\"charset\" \"us-ascii\")");
+        } else {
+            value.put_params(&mut part.params);
+        }
+        fields.put_fields(part, encoding.as_deref());
+        if is_root {
+            part.envelope = fields.envelope();
+        }
+        value
+    }
+}
+
+fn split(value: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'/', value) {
+        Some(slash) => (&value[..slash], &value[slash + 1..]),
+        None => (value, b""),
+    }
+}
+
+fn known(name: &[u8]) -> Encoding {
+    let is = |n: &[u8]| name.eq_ignore_ascii_case(n);
+    if is(b"7bit") || is(b"8bit") || is(b"binary") {
+        Encoding::Identity
+    } else if is(b"base64") {
+        Encoding::Base64
+    } else if is(b"quoted-printable") {
+        Encoding::QuotedPrintable
+    } else {
+        Encoding::Unknown
+    }
+}
+
+impl Fields {
+    fn line(&mut self, text: &[u8], budget: &mut usize) {
+        if matches!(text.first(), Some(b' ' | b'\t')) {
+            if let Some(at) = self.current {
+                let value = &mut self.found[at].1;
+                let keep = text
+                    .len()
+                    .min(*budget)
+                    .min(FIELD.saturating_sub(value.len()));
+                value.extend_from_slice(&text[..keep]);
+                *budget -= keep;
+            }
+            return;
+        }
+        self.current = None;
+        let Some(colon) = memchr::memchr(b':', text) else {
+            return;
+        };
+        let Some(field) = Field::named(text[..colon].trim_ascii_end()) else {
+            return;
+        };
+        if self.get(field).is_none() {
+            let value = &text[colon + 1..];
+            let keep = value.len().min(*budget);
+            *budget -= keep;
+            self.current = Some(self.found.len());
+            self.found.push((field, value[..keep].to_vec()));
+        }
+    }
+
+    fn get(&self, field: Field) -> Option<&[u8]> {
+        self.found
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map(|(_, v)| &v[..])
+    }
+
+    fn text(&self, field: Field) -> Option<Vec<u8>> {
+        self.get(field).map(unfold)
+    }
+
+    fn put_fields(&self, part: &mut Entry, encoding: Option<&[u8]>) {
+        nstring(&mut part.fields, self.text(Field::Id).as_deref());
+        part.fields.push(b' ');
+        nstring(&mut part.fields, self.text(Field::Description).as_deref());
+        part.fields.push(b' ');
+        string(&mut part.fields, encoding.unwrap_or(b"7bit"));
+        nstring(&mut part.md5, self.text(Field::Md5).as_deref());
+        match self
+            .get(Field::Disposition)
+            .map(Value::parse)
+            .filter(|d| !d.value.is_empty())
+        {
+            Some(disposition) => {
+                part.extension.push(b'(');
+                string(&mut part.extension, &disposition.value);
+                part.extension.push(b' ');
+                disposition.put_params(&mut part.extension);
+                part.extension.push(b')');
+            }
+            None => part.extension.extend_from_slice(b"NIL"),
+        }
+        part.extension.push(b' ');
+        self.put_languages(&mut part.extension);
+        part.extension.push(b' ');
+        nstring(&mut part.extension, self.text(Field::Location).as_deref());
+    }
+
+    /// `body-fld-lang`: one, or a list (RFC 3282).
+    fn put_languages(&self, out: &mut Vec<u8>) {
+        let line = self.text(Field::Language).unwrap_or_default();
+        let mut languages = line
+            .split(|b| *b == b',')
+            .map(<[u8]>::trim_ascii)
+            .filter(|l| !l.is_empty())
+            .take(100)
+            .peekable();
+        if languages.peek().is_none() {
+            out.extend_from_slice(b"NIL");
+            return;
+        }
+        for (i, language) in languages.enumerate() {
+            out.push(if i == 0 { b'(' } else { b' ' });
+            string(out, language);
+        }
+        out.push(b')');
+    }
+
+    /// ENVELOPE: always ten members; Sender and Reply-To default to From (RFC 9051 §7.5.2).
+    fn envelope(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.push(b'(');
+        nstring(&mut out, self.text(Field::Date).as_deref());
+        out.push(b' ');
+        nstring(&mut out, self.text(Field::Subject).as_deref());
+        let list = |field| {
+            self.text(field)
+                .map_or_else(|| b"NIL".to_vec(), |v| addresses(&v))
+        };
+        let from = list(Field::From);
+        let or_from = |list: Vec<u8>| if list == b"NIL" { from.clone() } else { list };
+        let lists = [
+            from.clone(),
+            or_from(list(Field::Sender)),
+            or_from(list(Field::ReplyTo)),
+            list(Field::To),
+            list(Field::Cc),
+            list(Field::Bcc),
+        ];
+        for list in lists {
+            out.push(b' ');
+            out.extend_from_slice(&list);
+        }
+        for field in [Field::InReplyTo, Field::MessageId] {
+            out.push(b' ');
+            nstring(&mut out, self.text(field).as_deref());
+        }
+        out.push(b')');
+        out
+    }
+}

@@ -1,0 +1,166 @@
+//! Text for SEARCH: encoded words, charsets, case (RFC 2047, RFC 5051 in spirit).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use unicode_normalization::UnicodeNormalization;
+
+use super::decode::{Decoder, Encoding};
+
+/// A field's value for people: unfolded, encoded words decoded, UTF-8 kept (RFC 6532), what is broken replaced.
+#[must_use]
+pub fn decode_header(value: &[u8]) -> String {
+    let line = super::quote::unfold(value);
+    let mut out = String::with_capacity(line.len());
+    let mut rest = &line[..];
+    let mut after_word = false;
+    while let Some(at) = memchr::memmem::find(rest, b"=?") {
+        let (plain, tail) = rest.split_at(at);
+        match encoded_word(tail) {
+            Some((text, length)) => {
+                // White space between two encoded words is none (RFC 2047 §6.2).
+                if !(after_word && plain.iter().all(u8::is_ascii_whitespace)) {
+                    out.push_str(&String::from_utf8_lossy(plain));
+                }
+                out.push_str(&text);
+                rest = &tail[length..];
+                after_word = true;
+            }
+            None => {
+                out.push_str(&String::from_utf8_lossy(&rest[..at + 2]));
+                rest = &rest[at + 2..];
+                after_word = false;
+            }
+        }
+    }
+    out.push_str(&String::from_utf8_lossy(rest));
+    out
+}
+
+/// `=?charset?encoding?text?=` at the start: what it says, and its octets.
+fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
+    let inner = text.strip_prefix(b"=?")?;
+    let charset_end = memchr::memchr(b'?', inner).filter(|n| *n <= 60)?;
+    let encoding = *inner.get(charset_end + 1)?;
+    (inner.get(charset_end + 2) == Some(&b'?')).then_some(())?;
+    let body = &inner[charset_end + 3..];
+    let end = memchr::memmem::find(&body[..body.len().min(1000)], b"?=")?;
+    let (encoding, encoded) = match encoding {
+        b'B' | b'b' => (Encoding::Base64, body[..end].to_vec()),
+        b'Q' | b'q' => (Encoding::QuotedPrintable, underscores(&body[..end])),
+        _ => return None,
+    };
+    let mut octets = Vec::new();
+    let mut decoder = Decoder::new(encoding)?;
+    decoder.feed(&encoded, &mut octets).ok()?;
+    // Half an octet at the end is dropped: something is better than nothing here.
+    let _ = decoder.finish(&mut octets);
+    let charset = core::str::from_utf8(&inner[..charset_end]).ok()?;
+    // RFC 2231 §5: a language may follow the charset.
+    let charset = charset.split('*').next().unwrap_or(charset);
+    Some((
+        decode_text(&octets, Some(charset)),
+        2 + charset_end + 3 + end + 2,
+    ))
+}
+
+/// Underscores are spaces, also at the end (RFC 2047 §4.2).
+fn underscores(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &b in text {
+        match b {
+            b'_' => out.extend_from_slice(b"=20"),
+            _ => out.push(b),
+        }
+    }
+    out
+}
+
+/// Octets in a charset as text; without one, or with one that is not known, UTF-8 if it is, else windows-1252.
+#[must_use]
+pub fn decode_text(octets: &[u8], charset: Option<&str>) -> String {
+    let known = charset.and_then(|label| encoding_rs::Encoding::for_label(label.trim().as_bytes()));
+    match known {
+        Some(encoding) => encoding.decode_without_bom_handling(octets).0.into_owned(),
+        None => match core::str::from_utf8(octets) {
+            Ok(text) => String::from(text),
+            Err(_) => encoding_rs::WINDOWS_1252
+                .decode_without_bom_handling(octets)
+                .0
+                .into_owned(),
+        },
+    }
+}
+
+/// Undoes a charset in any chunking; one that is not known is taken for UTF-8.
+#[derive(Debug)]
+pub struct CharsetDecoder(encoding_rs::Decoder);
+
+impl CharsetDecoder {
+    /// A decoder for the charset of this name.
+    #[must_use]
+    pub fn new(charset: Option<&str>) -> Self {
+        let known =
+            charset.and_then(|label| encoding_rs::Encoding::for_label(label.trim().as_bytes()));
+        Self(
+            known
+                .unwrap_or(encoding_rs::UTF_8)
+                .new_decoder_without_bom_handling(),
+        )
+    }
+
+    /// The text of the next octets; a character that is not whole waits.
+    pub fn feed(&mut self, octets: &[u8]) -> String {
+        self.decode(octets, false)
+    }
+
+    /// What is left at the end.
+    pub fn finish(&mut self) -> String {
+        self.decode(&[], true)
+    }
+
+    fn decode(&mut self, octets: &[u8], last: bool) -> String {
+        let mut text = String::with_capacity(
+            self.0
+                .max_utf8_buffer_length(octets.len())
+                .unwrap_or(octets.len()),
+        );
+        // The capacity is enough for all of it.
+        let _ = self.0.decode_to_string(octets, &mut text, last);
+        text
+    }
+}
+
+/// A form in which texts that differ only in case or composition are equal.
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.nfkd()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfkd()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_words() {
+        assert_eq!(
+            decode_header(b" =?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=\r\n"),
+            "ab"
+        );
+        assert_eq!(decode_header(b"=?ISO-8859-1?Q?a_b?= c"), "a b c");
+        assert_eq!(decode_header(b"=?utf-8?B?w7w=?= x =?bad"), "ü x =?bad");
+        assert_eq!(decode_header("Grüße".as_bytes()), "Grüße");
+    }
+
+    #[test]
+    fn case_and_composition_fold() {
+        assert_eq!(fold_case("STRASSE"), fold_case("straße"));
+        assert_eq!(fold_case("É"), fold_case("e\u{301}"));
+    }
+}

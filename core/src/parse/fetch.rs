@@ -1,0 +1,220 @@
+//! FETCH (RFC 9051 §9 `fetch`, `section`; RFC 3516; RFC 7162 §7).
+
+use alloc::vec::Vec;
+
+use super::cursor::{Cursor, Parsed, syntax};
+use super::lex;
+use super::sync::{modseq, sequence_set};
+use crate::ast::{Command, FetchItem, Section, SectionName, SectionText};
+use crate::id::ModSeq;
+
+/// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [fetch-modifiers]
+pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
+    let set = sequence_set(c)?;
+    c.space()?;
+    let mut items = Vec::new();
+    if c.skip(b"(") {
+        loop {
+            item(c, &mut items)?;
+            if c.list_ends()? {
+                break;
+            }
+        }
+    } else {
+        item(c, &mut items)?;
+    }
+    let (mut changed_since, mut vanished) = (None, false);
+    if c.skip(b" (") {
+        modifiers(c, &mut changed_since, &mut vanished)?;
+    }
+    if vanished && (!uid || changed_since.is_none()) {
+        return syntax("VANISHED needs UID FETCH and CHANGEDSINCE");
+    }
+    Ok(Command::Fetch {
+        uid,
+        set,
+        items,
+        changed_since,
+        vanished,
+    })
+}
+
+fn modifiers(
+    c: &mut Cursor<'_>,
+    changed_since: &mut Option<ModSeq>,
+    vanished: &mut bool,
+) -> Parsed<()> {
+    loop {
+        if c.skip(b"CHANGEDSINCE ") {
+            *changed_since = Some(modseq(c)?);
+        } else if c.skip(b"VANISHED") {
+            *vanished = true;
+        } else {
+            return syntax("Expected CHANGEDSINCE or VANISHED");
+        }
+        if c.list_ends()? {
+            return Ok(());
+        }
+    }
+}
+
+/// fetch-att, and the macros, which some clients put in lists
+fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parsed<()> {
+    use FetchItem::{
+        Body, BodyStructure, EmailId, Envelope, Flags, InternalDate, ModSeq, SaveDate, Size,
+        ThreadId, Uid,
+    };
+    const EXPECTED: &str = "Expected a FETCH item";
+    // An item's name ends before "[", which atoms may hold.
+    if let Some(special) = sectioned(c)? {
+        items.push(special);
+        return Ok(());
+    }
+    let name = c.keyword(EXPECTED)?;
+    match name.as_str() {
+        "FLAGS" => items.push(Flags),
+        "UID" => items.push(Uid),
+        "INTERNALDATE" => items.push(InternalDate),
+        "RFC822.SIZE" => items.push(Size),
+        "ENVELOPE" => items.push(Envelope),
+        "BODY" => items.push(Body),
+        "BODYSTRUCTURE" => items.push(BodyStructure),
+        "MODSEQ" => items.push(ModSeq),
+        "SAVEDATE" => items.push(SaveDate),
+        "EMAILID" => items.push(EmailId),
+        "THREADID" => items.push(ThreadId),
+        "RFC822" => items.push(rfc822(SectionName::Rfc822, SectionText::Whole, false)),
+        "RFC822.HEADER" => items.push(rfc822(SectionName::Rfc822Header, SectionText::Header, true)),
+        "RFC822.TEXT" => items.push(rfc822(SectionName::Rfc822Text, SectionText::Text, false)),
+        "FAST" => items.extend([Flags, InternalDate, Size]),
+        "ALL" => items.extend([Flags, InternalDate, Size, Envelope]),
+        "FULL" => items.extend([Flags, InternalDate, Size, Envelope, Body]),
+        _ => return syntax(EXPECTED),
+    }
+    Ok(())
+}
+
+fn rfc822(name: SectionName, text: SectionText, peek: bool) -> FetchItem {
+    FetchItem::Section {
+        name,
+        section: Section {
+            path: Vec::new(),
+            text,
+        },
+        peek,
+        partial: None,
+    }
+}
+
+/// The items that end in a section.
+fn sectioned(c: &mut Cursor<'_>) -> Parsed<Option<FetchItem>> {
+    for (name, peek) in [(&b"BODY["[..], false), (b"BODY.PEEK[", true)] {
+        if c.skip(name) {
+            let section = section(c)?;
+            let partial = partial(c)?;
+            return Ok(Some(FetchItem::Section {
+                name: SectionName::Body,
+                section,
+                peek,
+                partial,
+            }));
+        }
+    }
+    for (name, peek) in [(&b"BINARY["[..], false), (b"BINARY.PEEK[", true)] {
+        if c.skip(name) {
+            let path = binary_path(c)?;
+            let partial = partial(c)?;
+            return Ok(Some(FetchItem::Binary {
+                path,
+                peek,
+                partial,
+            }));
+        }
+    }
+    if c.skip(b"BINARY.SIZE[") {
+        return binary_path(c).map(FetchItem::BinarySize).map(Some);
+    }
+    Ok(None)
+}
+
+/// section-binary = "[" [section-part] "]"
+fn binary_path(c: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
+    let (path, dot) = part_numbers(c)?;
+    if dot {
+        return syntax("Expected a part number");
+    }
+    c.expect(b"]", "Expected ]")?;
+    Ok(path)
+}
+
+/// section-part = nz-number *("." nz-number); whether a dot follows that begins a section text
+fn part_numbers(c: &mut Cursor<'_>) -> Parsed<(Vec<u32>, bool)> {
+    let mut path = Vec::new();
+    let mut dot = false;
+    while c.peek().is_some_and(|b| b.is_ascii_digit()) {
+        if path.len() >= c.cx.limits.section_depth {
+            return syntax("The section has too many part numbers");
+        }
+        path.push(c.take(lex::nz_number, "Expected a part number")?.get());
+        dot = c.skip(b".");
+        if !dot {
+            break;
+        }
+    }
+    Ok((path, dot))
+}
+
+/// section = "[" [section-spec] "]"
+fn section(c: &mut Cursor<'_>) -> Parsed<Section> {
+    const EXPECTED: &str = "Expected HEADER, HEADER.FIELDS, HEADER.FIELDS.NOT, TEXT or MIME";
+    let (path, dot) = part_numbers(c)?;
+    if c.peek() == Some(b']') && !dot {
+        c.skip(b"]");
+        return Ok(Section {
+            path,
+            text: SectionText::Whole,
+        });
+    }
+    if !path.is_empty() && !dot {
+        return syntax(EXPECTED);
+    }
+    let text = if c.skip(b"HEADER.FIELDS.NOT ") {
+        fields(c, true)?
+    } else if c.skip(b"HEADER.FIELDS ") {
+        fields(c, false)?
+    } else if c.skip(b"HEADER") {
+        SectionText::Header
+    } else if c.skip(b"TEXT") {
+        SectionText::Text
+    } else if !path.is_empty() && c.skip(b"MIME") {
+        SectionText::Mime
+    } else {
+        return syntax(EXPECTED);
+    };
+    c.word()?;
+    c.expect(b"]", "Expected ]")?;
+    Ok(Section { path, text })
+}
+
+/// header-list = "(" header-fld-name *(SP header-fld-name) ")"
+fn fields(c: &mut Cursor<'_>, not: bool) -> Parsed<SectionText> {
+    let names = c.list(|c| c.astring("Expected a header field's name"))?;
+    Ok(SectionText::Fields { names, not })
+}
+
+/// partial = "<" number64 "." nz-number64 ">"
+fn partial(c: &mut Cursor<'_>) -> Parsed<Option<(u64, u64)>> {
+    const EXPECTED: &str = "Expected <offset.length>, the length not zero";
+    if !c.skip(b"<") {
+        return Ok(None);
+    }
+    let offset = c.take(lex::number64, EXPECTED)?;
+    c.expect(b".", EXPECTED)?;
+    let length = c.take(lex::number64, EXPECTED)?;
+    c.expect(b">", EXPECTED)?;
+    if length == 0 {
+        syntax(EXPECTED)
+    } else {
+        Ok(Some((offset, length)))
+    }
+}

@@ -1,0 +1,90 @@
+//! LIST and STATUS (RFC 9051 §9 `list`, RFC 5258 §6, RFC 5819).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::command::mailbox;
+use super::cursor::{Cursor, Parsed, syntax};
+use crate::ast::{List, StatusItem};
+
+/// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
+pub(super) fn list(c: &mut Cursor<'_>) -> Parsed<List> {
+    let mut list = List::default();
+    if c.peek() == Some(b'(') {
+        list.extended = true;
+        options(c, |c| select_option(c, &mut list))?;
+        c.space()?;
+    }
+    list.reference = mailbox(c)?;
+    c.space()?;
+    list.patterns = if c.peek() == Some(b'(') {
+        list.extended = true;
+        c.list(Cursor::list_mailbox)?
+    } else {
+        alloc::vec![pattern(c)?]
+    };
+    if c.skip(b" RETURN ") {
+        list.extended = true;
+        options(c, |c| return_option(c, &mut list))?;
+    }
+    Ok(list)
+}
+
+fn pattern(c: &mut Cursor<'_>) -> Parsed<Bytes> {
+    c.list_mailbox()
+}
+
+/// A parenthesised list that may be empty.
+fn options(
+    c: &mut Cursor<'_>,
+    mut option: impl FnMut(&mut Cursor<'_>) -> Parsed<()>,
+) -> Parsed<()> {
+    if c.skip(b"()") {
+        return c.word();
+    }
+    c.list(|c| option(c)).map(|_| ())
+}
+
+fn select_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
+    match c.keyword("Expected a selection option")?.as_str() {
+        "SUBSCRIBED" => list.select_subscribed = true,
+        "REMOTE" => list.select_remote = true,
+        "RECURSIVEMATCH" => list.recursive_match = true,
+        "SPECIAL-USE" => list.select_special_use = true,
+        _ => return syntax("There is no such selection option"),
+    }
+    Ok(())
+}
+
+fn return_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
+    match c.keyword("Expected a return option")?.as_str() {
+        "SUBSCRIBED" => list.return_subscribed = true,
+        "CHILDREN" => list.return_children = true,
+        "SPECIAL-USE" => list.return_special_use = true,
+        "STATUS" => {
+            c.space()?;
+            list.return_status = Some(status_items(c)?);
+        }
+        _ => return syntax("There is no such return option"),
+    }
+    Ok(())
+}
+
+/// "(" status-att *(SP status-att) ")"
+pub(super) fn status_items(c: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
+    c.list(|c| {
+        Ok(match c.keyword("Expected a STATUS item")?.as_str() {
+            "MESSAGES" => StatusItem::Messages,
+            "RECENT" => StatusItem::Recent,
+            "UIDNEXT" => StatusItem::UidNext,
+            "UIDVALIDITY" => StatusItem::UidValidity,
+            "UNSEEN" => StatusItem::Unseen,
+            "DELETED" => StatusItem::Deleted,
+            "SIZE" => StatusItem::Size,
+            "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
+            "MAILBOXID" => StatusItem::MailboxId,
+            "APPENDLIMIT" => StatusItem::AppendLimit,
+            _ => return syntax("There is no such STATUS item"),
+        })
+    })
+}

@@ -1,0 +1,156 @@
+//! Sequence sets, flags, and the parameters of CONDSTORE and QRESYNC (RFC 7162 §7).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::cursor::{Cursor, Parsed, syntax};
+use super::lex;
+use crate::ast::{Qresync, SelectParams, SequenceSet};
+use crate::flag::{FlagNames, SystemFlags};
+use crate::id::ModSeq;
+
+/// sequence-set = (seq-number / seq-range) ["," sequence-set] / seq-last-command
+pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
+    const EXPECTED: &str = "Expected a sequence set";
+    if c.skip(b"$") {
+        c.word()?;
+        return Ok(SequenceSet::Saved);
+    }
+    let mut ranges = Vec::new();
+    loop {
+        let first = c.take(lex::seq_number, EXPECTED)?;
+        let last = if c.skip(b":") {
+            c.take(lex::seq_number, EXPECTED)?
+        } else {
+            first
+        };
+        ranges.push((first, last));
+        if !c.skip(b",") {
+            return Ok(SequenceSet::Ranges(ranges));
+        }
+    }
+}
+
+/// mod-sequence-value, or mod-sequence-valzer where zero is allowed
+pub(super) fn modseq(c: &mut Cursor<'_>) -> Parsed<ModSeq> {
+    c.take(lex::number64, "Expected a modification sequence")
+        .map(ModSeq)
+}
+
+fn nz_modseq(c: &mut Cursor<'_>) -> Parsed<ModSeq> {
+    match modseq(c)? {
+        ModSeq(0) => syntax("A modification sequence is not zero"),
+        modseq => Ok(modseq),
+    }
+}
+
+/// flag-list = "(" [flag *(SP flag)] ")"
+pub(super) fn flag_list(c: &mut Cursor<'_>) -> Parsed<FlagNames> {
+    c.open()?;
+    let mut flags = FlagNames::default();
+    if c.skip(b")") {
+        return Ok(flags);
+    }
+    loop {
+        flag(c, &mut flags)?;
+        if c.list_ends()? {
+            return Ok(flags);
+        }
+    }
+}
+
+/// store-att-flags: a list, or flags with spaces between
+pub(super) fn store_flags(c: &mut Cursor<'_>) -> Parsed<FlagNames> {
+    if c.peek() == Some(b'(') {
+        return flag_list(c);
+    }
+    let mut flags = FlagNames::default();
+    loop {
+        flag(c, &mut flags)?;
+        if c.at_end() {
+            return Ok(flags);
+        }
+        c.space()?;
+    }
+}
+
+/// flag = "\Answered" / … / flag-keyword; \Recent cannot be set (RFC 3501 §2.3.2)
+fn flag(c: &mut Cursor<'_>, flags: &mut FlagNames) -> Parsed<()> {
+    if c.peek() == Some(b'\\') {
+        let name = c.take(lex::system_flag, "Expected a flag")?;
+        let name = core::str::from_utf8(name).unwrap_or("");
+        let Some(flag) = SystemFlags::from_name(name) else {
+            return syntax("There is no such system flag, or it cannot be set");
+        };
+        flags.system = flags.system.with(flag);
+        return Ok(());
+    }
+    let keyword = c.atom("Expected a flag")?;
+    // An atom is ASCII.
+    let keyword: String = keyword.iter().map(|b| char::from(*b)).collect();
+    if !flags
+        .keywords
+        .iter()
+        .any(|k| k.eq_ignore_ascii_case(&keyword))
+    {
+        flags.keywords.push(keyword);
+    }
+    Ok(())
+}
+
+/// select-params = SP "(" select-param *(SP select-param) ")"
+pub(super) fn select_params(c: &mut Cursor<'_>) -> Parsed<SelectParams> {
+    let mut params = SelectParams::default();
+    c.list(|c| {
+        if c.skip(b"CONDSTORE") {
+            params.condstore = true;
+        } else if c.skip(b"QRESYNC ") {
+            params.condstore = true;
+            params.qresync = Some(qresync(c)?);
+        } else {
+            return syntax("Expected CONDSTORE or QRESYNC (…)");
+        }
+        c.word()
+    })?;
+    Ok(params)
+}
+
+/// "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"
+fn qresync(c: &mut Cursor<'_>) -> Parsed<Qresync> {
+    c.open()?;
+    let uid_validity = c.take(lex::nz_number, "Expected a UIDVALIDITY")?;
+    c.space()?;
+    let mut qresync = Qresync {
+        uid_validity,
+        modseq: nz_modseq(c)?,
+        known_uids: None,
+        seq_match: None,
+    };
+    if c.list_ends()? {
+        return Ok(qresync);
+    }
+    if c.peek() != Some(b'(') {
+        qresync.known_uids = Some(known_set(c)?);
+        if c.list_ends()? {
+            return Ok(qresync);
+        }
+    }
+    c.open()?;
+    let seqs = known_set(c)?;
+    c.space()?;
+    let uids = known_set(c)?;
+    qresync.seq_match = Some((seqs, uids));
+    c.expect(b"))", "Expected ))")?;
+    Ok(qresync)
+}
+
+/// known-uids and the like = sequence-set, "*" and "$" not allowed
+fn known_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
+    use crate::ast::SeqNumber::Last;
+    match sequence_set(c)? {
+        SequenceSet::Ranges(ranges) if ranges.iter().all(|(a, b)| *a != Last && *b != Last) => {
+            Ok(SequenceSet::Ranges(ranges))
+        }
+        _ => syntax("Expected numbers, without * or $"),
+    }
+}

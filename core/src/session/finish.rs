@@ -1,0 +1,277 @@
+//! The end of a command: what changed elsewhere is told, then the tagged answer is written.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+
+use super::run::Input;
+use super::{CloseReason, Condition, Event, Session};
+use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Op, Outcome, StoreError};
+use crate::schedule::Tell;
+use crate::wire::output::Output;
+
+/// The outcome of a command, to be written after its tag.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub condition: Condition,
+    /// The response code with its brackets and a space, if any, and the text.
+    pub text: Cow<'static, str>,
+    /// Tells everything, whatever the command's row says: the command was refused before it used sequence numbers.
+    pub close: Option<CloseReason>,
+}
+
+impl Done {
+    pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            condition: Condition::Ok,
+            text: text.into(),
+            close: None,
+        }
+    }
+
+    pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            condition: Condition::No,
+            text: text.into(),
+            close: None,
+        }
+    }
+
+    pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            condition: Condition::Bad,
+            text: text.into(),
+            close: None,
+        }
+    }
+
+    pub(crate) fn closing(mut self, reason: CloseReason) -> Self {
+        self.close = Some(reason);
+        self
+    }
+}
+
+/// The response code of a failure (RFC 5530, RFC 9051 §7.1). `target`: a mailbox that a CREATE would bring (TRYCREATE).
+fn code(kind: ErrorKind, target: bool) -> &'static str {
+    match kind {
+        ErrorKind::NonExistent if target => "TRYCREATE",
+        ErrorKind::NonExistent => "NONEXISTENT",
+        ErrorKind::AlreadyExists => "ALREADYEXISTS",
+        ErrorKind::HasChildren => "HASCHILDREN",
+        ErrorKind::NoPerm => "NOPERM",
+        ErrorKind::Cannot | ErrorKind::Unsupported => "CANNOT",
+        ErrorKind::Limit => "LIMIT",
+        ErrorKind::OverQuota => "OVERQUOTA",
+        ErrorKind::TooBig => "TOOBIG",
+        ErrorKind::Unavailable => "UNAVAILABLE",
+        ErrorKind::Corruption => "CORRUPTION",
+        ErrorKind::ExpungeIssued => "EXPUNGEISSUED",
+        ErrorKind::InUse => "INUSE",
+        ErrorKind::AuthenticationFailed => "AUTHENTICATIONFAILED",
+        ErrorKind::UnknownCte => "UNKNOWN-CTE",
+        ErrorKind::Disabled => "CONTACTADMIN",
+        ErrorKind::ServerBug => "SERVERBUG",
+    }
+}
+
+/// The text of a NO for this failure.
+pub(crate) fn refusal(error: &StoreError, target: bool) -> String {
+    // The text is the store's: it must not break the line.
+    let text: String = error
+        .client
+        .chars()
+        .map(|c| if c.is_ascii_graphic() { c } else { ' ' })
+        .collect();
+    format!("[{}] {text}", code(error.kind, target))
+}
+
+impl Session {
+    /// A NO for this failure; one that is the store's fault reaches the log.
+    pub(crate) fn failed(&mut self, operation: &'static str, error: &StoreError) -> Done {
+        self.failed_on(operation, error, false)
+    }
+
+    /// The same for a command with a target mailbox, where NONEXISTENT is TRYCREATE.
+    pub(crate) fn failed_target(&mut self, operation: &'static str, error: &StoreError) -> Done {
+        self.failed_on(operation, error, true)
+    }
+
+    fn failed_on(&mut self, operation: &'static str, error: &StoreError, target: bool) -> Done {
+        let fault = matches!(
+            error.kind,
+            ErrorKind::ServerBug | ErrorKind::Corruption | ErrorKind::Unavailable
+        );
+        if fault || error.detail.is_some() {
+            self.store_failed(operation, error);
+        }
+        Done::no(refusal(error, target))
+    }
+
+    /// Tells what is to be told, then writes the tagged answer.
+    pub(crate) fn finish(&mut self, input: Input) -> bool {
+        if let Input::Reply(outcome) = input {
+            self.tell(outcome);
+            self.answer();
+            return true;
+        }
+        match self.wanted_changes() {
+            Some(changes) => {
+                let _ = self.ask(changes);
+            }
+            None => self.answer(),
+        }
+        true
+    }
+
+    fn wanted_changes(&mut self) -> Option<Changes> {
+        let tell = self.current.as_ref().map_or(Tell::Nothing, |c| c.row.tell);
+        let bad = self
+            .current
+            .as_ref()
+            .and_then(|c| c.done.as_ref())
+            .is_none_or(|d| d.condition == Condition::Bad);
+        let selected = self.selected.as_ref()?;
+        let wanted = match tell {
+            _ if bad => false,
+            Tell::Nothing => false,
+            Tell::NoExpunge | Tell::All => selected.dirty(),
+            Tell::Fresh => true,
+        };
+        (wanted && !selected.deleted)
+            .then(|| self.changes())
+            .flatten()
+    }
+
+    /// Asks what happened to the selected mailbox since it was last told.
+    pub(crate) fn changes(&self) -> Option<Changes> {
+        let selected = self.selected.as_ref()?;
+        Some(Changes {
+            actor: self.actor(),
+            mailbox: selected.mailbox,
+            since: selected.told,
+            known_below: selected.uid_next,
+            claim_recent: !selected.read_only,
+        })
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        let expunge = self
+            .current
+            .as_ref()
+            .is_none_or(|c| c.row.tell != Tell::NoExpunge);
+        self.tell_changes(outcome, expunge);
+    }
+
+    /// Writes what changed; `expunge`: whether EXPUNGE may be told now.
+    pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) {
+        match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
+            Ok(changes) => self.write_changes(&changes, expunge),
+            Err(error) if error.kind == ErrorKind::NonExistent => {
+                if let Some(selected) = &mut self.selected {
+                    selected.deleted = true;
+                }
+            }
+            // The client is told later: the mailbox stays dirty.
+            Err(error) => {
+                self.store_failed("Changes", &error);
+            }
+        }
+    }
+
+    fn write_changes(&mut self, changes: &ChangesSince, expunge: bool) {
+        if let Some(mut selected) = self.selected.take() {
+            selected.write_changes(&mut self.out, self.enabled, changes, expunge);
+            self.selected = Some(selected);
+        }
+    }
+
+    /// The tagged answer; the next command may begin.
+    pub(crate) fn answer(&mut self) {
+        let Some(current) = self.current.take() else {
+            return;
+        };
+        let Some(done) = current.done else { return };
+        self.out.put(&current.tag);
+        self.out.put(match done.condition {
+            Condition::Ok => b" OK ",
+            Condition::No => b" NO ",
+            Condition::Bad => b" BAD ",
+        });
+        self.out.put_str(&done.text);
+        self.out.put(b"\r\n");
+        self.event(Event::Command {
+            name: current.row.name,
+            condition: done.condition,
+        });
+        if self.account.is_some() {
+            self.timers.answered(&self.config.limits, self.now);
+        }
+        self.count(done.condition);
+        match done.close {
+            Some(CloseReason::Logout) => self.close(CloseReason::Logout),
+            Some(reason) => self.bye("The session ends here", reason),
+            None => {}
+        }
+    }
+
+    /// Answers at once; what follows is no longer part of the command.
+    pub(crate) fn answer_now(&mut self, done: Done) {
+        self.done(done);
+        self.answer();
+    }
+
+    /// A NO after a failed login; the last one allowed ends the session.
+    pub(crate) fn count_login_failure(&mut self, done: Done) -> Done {
+        self.failed_logins += 1;
+        if self.failed_logins < self.config.limits.failed_logins {
+            return done;
+        }
+        done.closing(CloseReason::TooManyLogins)
+    }
+
+    pub(crate) fn logged_in(&mut self, account: Account, mechanism: &'static str) {
+        self.timers.logged_in(&self.config.limits, self.now);
+        self.account = Some(account.clone());
+        self.event(Event::LoggedIn { account, mechanism });
+    }
+
+    /// The capabilities as a response code, and a text.
+    pub(crate) fn capability_code(&mut self, text: &str) -> String {
+        let mut out = Output::default();
+        core::mem::swap(&mut self.out, &mut out);
+        self.put_capabilities();
+        core::mem::swap(&mut self.out, &mut out);
+        let capabilities: String = out.chunks().map(String::from_utf8_lossy).collect();
+        format!("[CAPABILITY {capabilities}] {text}")
+    }
+
+    fn count(&mut self, condition: Condition) {
+        if condition != Condition::Bad {
+            self.bad_in_row = 0;
+            self.timers.valid_command();
+            return;
+        }
+        self.bad_in_row += 1;
+        let limits = &self.config.limits;
+        let limit = if self.account.is_some() {
+            limits.bad
+        } else {
+            limits.bad_before_login
+        };
+        if self.bad_in_row >= limit {
+            self.bye("Too many bad commands", CloseReason::TooManyBad);
+        }
+    }
+
+    /// A bad line that has no tag.
+    pub(crate) fn bad_untagged(&mut self, text: &str) {
+        self.out.put(b"* BAD ");
+        self.out.put_str(text);
+        self.out.put(b"\r\n");
+        self.event(Event::Command {
+            name: "?",
+            condition: Condition::Bad,
+        });
+        self.count(Condition::Bad);
+    }
+}

@@ -1,0 +1,205 @@
+//! The selected mailbox of a session: what this client was told, and telling it what changed.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use super::Enabled;
+use crate::effect::{ChangesSince, MailboxRef, Opened};
+use crate::flag::{Flags, Keywords};
+use crate::id::{ModSeq, Uid};
+use crate::mailbox::MailboxName;
+use crate::response;
+use crate::set::UidSet;
+use crate::view::View;
+use crate::wire::output::Output;
+
+/// Own changes remembered so that they are not echoed; past this an echo does no harm.
+const OWN: usize = 4096;
+
+/// The selected mailbox.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    pub mailbox: MailboxRef,
+    pub name: MailboxName,
+    pub read_only: bool,
+    pub view: View,
+    /// The client knows every change up to here.
+    pub told: ModSeq,
+    /// UIDs below this were told or will never be.
+    pub uid_next: NonZeroU32,
+    pub keywords: Keywords,
+    /// Messages that are \Recent to this session.
+    pub recent: UidSet,
+    /// The latest modseq heard of.
+    latest: ModSeq,
+    /// Whether there may be changes no notice told of, or some are held back.
+    unsure: bool,
+    /// The mailbox is gone.
+    pub deleted: bool,
+    /// Flags told at a modseq above `told`.
+    own: BTreeMap<Uid, ModSeq>,
+}
+
+impl Selected {
+    pub(crate) fn new(opened: &Opened, read_only: bool) -> Self {
+        Self {
+            mailbox: opened.mailbox,
+            name: opened.name.clone(),
+            read_only,
+            view: View::new(&opened.uids),
+            told: opened.highest_modseq,
+            uid_next: opened.uid_next,
+            keywords: opened.keywords.clone(),
+            recent: from(&opened.uids, opened.recent_from),
+            latest: opened.highest_modseq,
+            // A change between Open and Watch gave no notice.
+            unsure: true,
+            deleted: false,
+            own: BTreeMap::new(),
+        }
+    }
+
+    /// The client was told this message's flags as of `modseq`.
+    pub(crate) fn told_flags(&mut self, uid: Uid, modseq: ModSeq) {
+        if modseq > self.told && (self.own.len() < OWN || self.own.contains_key(&uid)) {
+            self.own.insert(uid, modseq);
+        }
+    }
+
+    /// This session made the change `modseq`, and its client knows all of it: if it is the next one, nothing else happened in between.
+    pub(crate) fn made(&mut self, modseq: ModSeq) {
+        if modseq.0 == self.told.0 + 1 {
+            self.told = modseq;
+            self.own.retain(|_, m| *m > modseq);
+        } else {
+            self.heard(modseq);
+        }
+    }
+
+    /// The mailbox is at this modseq.
+    pub(crate) fn heard(&mut self, modseq: ModSeq) {
+        self.latest = self.latest.max(modseq);
+    }
+
+    /// Something may have changed without a notice: asks the store at the next opportunity.
+    pub(crate) fn doubt(&mut self) {
+        self.unsure = true;
+    }
+
+    /// Whether there is, or may be, more than the client was told.
+    pub(crate) fn dirty(&self) -> bool {
+        self.unsure || self.latest > self.told
+    }
+
+    /// Whether the keyword table grew; the client is told before any flag names it.
+    pub(crate) fn learn_keywords(&mut self, out: &mut Output, keywords: &Keywords) {
+        if keywords.len() > self.keywords.len() {
+            self.keywords = keywords.clone();
+            response::flags(out, &self.keywords);
+            if !self.read_only {
+                response::permanent_flags(out, &self.keywords, false);
+            }
+        }
+    }
+
+    /// Writes the difference between what the client knows and now. EXPUNGE is held back unless `expunge`; then `told` stays, so that no
+    /// HIGHESTMODSEQ above an untold expunge is ever given (RFC 7162 §3.2).
+    pub(crate) fn write_changes(
+        &mut self,
+        out: &mut Output,
+        enabled: Enabled,
+        changes: &ChangesSince,
+        expunge: bool,
+    ) {
+        self.name = changes.name.clone();
+        self.learn_keywords(out, &changes.keywords);
+        let gone = self.gone(changes);
+        let hold = !gone.is_empty() && !expunge;
+        if !hold && !gone.is_empty() {
+            self.expunge(out, enabled, &gone);
+        }
+        let fresh = changes.fresh.difference(&self.view.uids());
+        if !fresh.is_empty() {
+            self.view.extend(&fresh);
+            self.recent = self.recent.union(&from(&fresh, changes.recent_from));
+            response::exists(out, u64::from(self.view.len()));
+            if !enabled.rev2 {
+                response::recent(out, self.recent.len());
+            }
+        }
+        self.uid_next = self.uid_next.max(changes.uid_next);
+        for &(uid, modseq, flags) in &changes.flags {
+            self.write_flag_change(out, enabled, uid, modseq, flags);
+        }
+        self.unsure = hold;
+        if !hold {
+            self.told = self.told.max(changes.to);
+            let told = self.told;
+            self.own.retain(|_, m| *m > told);
+        }
+    }
+
+    fn gone(&self, changes: &ChangesSince) -> UidSet {
+        if changes.gone_is_complement {
+            return self.view.uids().intersection(&changes.gone);
+        }
+        self.view.intersect(&changes.gone)
+    }
+
+    fn write_flag_change(
+        &mut self,
+        out: &mut Output,
+        enabled: Enabled,
+        uid: Uid,
+        modseq: ModSeq,
+        flags: Flags,
+    ) {
+        if self.own.get(&uid).is_some_and(|m| *m >= modseq) {
+            return;
+        }
+        let Some(seq) = self.view.seq_of(uid) else {
+            return;
+        };
+        response::fetch_head(out, seq);
+        if enabled.qresync || enabled.condstore {
+            response::fetch_uid(out, uid);
+            out.put(b" ");
+            response::fetch_modseq(out, modseq);
+            out.put(b" ");
+        } else if enabled.rev2 {
+            response::fetch_uid(out, uid);
+            out.put(b" ");
+        }
+        self.write_flags(out, enabled, uid, flags);
+        out.put(b")\r\n");
+        self.told_flags(uid, modseq);
+    }
+
+    /// `FLAGS (…)` with \Recent where it applies.
+    pub(crate) fn write_flags(&self, out: &mut Output, enabled: Enabled, uid: Uid, flags: Flags) {
+        let recent = !enabled.rev2 && self.recent.contains(uid);
+        response::fetch_flags(out, flags, &self.keywords, recent);
+    }
+
+    fn expunge(&mut self, out: &mut Output, enabled: Enabled, gone: &UidSet) {
+        if enabled.qresync {
+            let gone = self.view.remove(gone);
+            response::vanished(out, &gone, false);
+        } else {
+            let numbers: Vec<u32> = self.view.expunge_numbers(gone);
+            self.view.remove(gone);
+            for seq in numbers {
+                response::expunge(out, seq);
+            }
+        }
+        self.recent = self.recent.difference(gone);
+    }
+}
+
+fn from(uids: &UidSet, first: NonZeroU32) -> UidSet {
+    match Uid::new(first.get()) {
+        Some(first) => uids.intersection(&UidSet::range(first, Uid::MAX)),
+        None => UidSet::new(),
+    }
+}

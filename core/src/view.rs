@@ -1,0 +1,196 @@
+//! The selected mailbox as this client believes it: UIDs in order, and the only place where sequence numbers live.
+
+use alloc::vec::Vec;
+
+use crate::ast::SeqNumber;
+use crate::id::Uid;
+use crate::set::UidSet;
+
+/// UIDs in ascending order; the n-th has sequence number n. Kept as ranges with the count of what is below each.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    uids: UidSet,
+    /// For each range, how many UIDs are below it.
+    below: Vec<u32>,
+    len: u32,
+}
+
+/// A sequence number that no message has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OutOfRange;
+
+impl View {
+    pub(crate) fn new(uids: &UidSet) -> Self {
+        let mut view = Self {
+            uids: uids.clone(),
+            ..Self::default()
+        };
+        view.count();
+        view
+    }
+
+    fn count(&mut self) {
+        let mut sum = 0u32;
+        self.below.clear();
+        for &(a, b) in self.uids.ranges() {
+            self.below.push(sum);
+            sum += b - a + 1;
+        }
+        self.len = sum;
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) fn last_uid(&self) -> Option<Uid> {
+        self.uids.last()
+    }
+
+    /// The UID with this sequence number.
+    pub(crate) fn uid_at(&self, seq: u32) -> Option<Uid> {
+        if seq == 0 || seq > self.len {
+            return None;
+        }
+        let at = self.below.partition_point(|below| *below < seq) - 1;
+        Uid::new(self.uids.ranges()[at].0 + (seq - self.below[at] - 1))
+    }
+
+    /// The sequence number of this UID.
+    pub(crate) fn seq_of(&self, uid: Uid) -> Option<u32> {
+        let ranges = self.uids.ranges();
+        let at = ranges.partition_point(|r| r.1 < uid.get());
+        let range = ranges.get(at).filter(|r| r.0 <= uid.get())?;
+        Some(self.below[at] + (uid.get() - range.0) + 1)
+    }
+
+    pub(crate) fn uids(&self) -> UidSet {
+        self.uids.clone()
+    }
+
+    pub(crate) fn intersect(&self, set: &UidSet) -> UidSet {
+        self.uids.intersection(set)
+    }
+
+    pub(crate) fn extend(&mut self, fresh: &UidSet) {
+        self.uids = self.uids.union(fresh);
+        self.count();
+    }
+
+    /// Takes UIDs out; those that were really there.
+    pub(crate) fn remove(&mut self, gone: &UidSet) -> UidSet {
+        let there = self.uids.intersection(gone);
+        self.uids = self.uids.difference(gone);
+        self.count();
+        there
+    }
+
+    /// The UIDs of a set of sequence numbers; one beyond the last is an error, `*` in an empty mailbox too (RFC 9051 §9 `seq-number`).
+    pub(crate) fn resolve_seq(&self, set: &[(SeqNumber, SeqNumber)]) -> Result<UidSet, OutOfRange> {
+        let number = |n: SeqNumber| match n {
+            SeqNumber::Number(n) => n.get(),
+            SeqNumber::Last => self.len,
+        };
+        let mut ranges = Vec::with_capacity(set.len());
+        for &(a, b) in set {
+            let (a, b) = (number(a), number(b));
+            let (low, high) = (a.min(b), a.max(b));
+            let (Some(first), Some(last)) = (self.uid_at(low), self.uid_at(high)) else {
+                return Err(OutOfRange);
+            };
+            ranges.push((first.get(), last.get()));
+        }
+        Ok(self.uids.intersection(&UidSet::from_ranges(ranges)))
+    }
+
+    /// The UIDs of a set of UIDs; those not there are ignored, `*` is the last there is (RFC 9051 §6.4.9).
+    pub(crate) fn resolve_uid(&self, set: &[(SeqNumber, SeqNumber)]) -> UidSet {
+        let Some(last) = self.last_uid() else {
+            return UidSet::new();
+        };
+        let number = |n: SeqNumber| match n {
+            SeqNumber::Number(n) => n.get(),
+            SeqNumber::Last => last.get(),
+        };
+        self.uids.intersection(&UidSet::from_ranges(
+            set.iter().map(|&(a, b)| (number(a), number(b))),
+        ))
+    }
+
+    /// The sequence numbers of UIDs, as ranges; UIDs not in the view are skipped.
+    pub(crate) fn seqs_of(&self, uids: &UidSet) -> Vec<(u32, u32)> {
+        let mut seqs: Vec<(u32, u32)> = Vec::new();
+        for &(a, b) in self.uids.intersection(uids).ranges() {
+            let ends = Uid::new(a)
+                .and_then(|a| self.seq_of(a))
+                .zip(Uid::new(b).and_then(|b| self.seq_of(b)));
+            let Some((a, b)) = ends else { continue };
+            match seqs.last_mut() {
+                Some(last) if last.1 + 1 == a => last.1 = b,
+                _ => seqs.push((a, b)),
+            }
+        }
+        seqs
+    }
+
+    /// What to say for these UIDs, the highest number first, so that each is right after those before it took effect.
+    pub(crate) fn expunge_numbers(&self, gone: &UidSet) -> Vec<u32> {
+        self.seqs_of(gone)
+            .iter()
+            .rev()
+            .flat_map(|&(a, b)| (a..=b).rev())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::num::NonZeroU32;
+    use proptest::prelude::*;
+
+    fn n(n: u32) -> SeqNumber {
+        NonZeroU32::new(n).map_or(SeqNumber::Last, SeqNumber::Number)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_list(uids in proptest::collection::btree_set(1u32..60, 0..30), set in proptest::collection::vec((0u32..70, 0u32..70), 1..5), gone in proptest::collection::vec((1u32..60, 1u32..60), 0..4)) {
+            let list: Vec<u32> = uids.iter().copied().collect();
+            let mut view = View::new(&list.iter().filter_map(|u| Uid::new(*u)).collect());
+            for (i, uid) in list.iter().enumerate() {
+                let (seq, uid) = (u32::try_from(i).unwrap() + 1, Uid::new(*uid).unwrap());
+                prop_assert_eq!(view.uid_at(seq), Some(uid));
+                prop_assert_eq!(view.seq_of(uid), Some(seq));
+            }
+            prop_assert_eq!(view.uid_at(view.len() + 1), None);
+            let client: Vec<_> = set.iter().map(|&(a, b)| (n(a), n(b))).collect();
+            let star = |x: u32, last: u32| if x == 0 { last } else { x };
+            let len = u32::try_from(list.len()).unwrap();
+            let wanted: Vec<(u32, u32)> = set.iter().map(|&(a, b)| { let (a, b) = (star(a, len), star(b, len)); (a.min(b), a.max(b)) }).collect();
+            let expected = if wanted.iter().any(|&(a, b)| a == 0 || b > len) { None } else {
+                Some(list.iter().enumerate().filter(|(i, _)| { let s = u32::try_from(*i).unwrap() + 1; wanted.iter().any(|&(a, b)| a <= s && s <= b) }).map(|(_, u)| *u).collect::<Vec<_>>())
+            };
+            prop_assert_eq!(view.resolve_seq(&client).ok().map(|s| s.iter().map(Uid::get).collect::<Vec<_>>()), expected);
+            let gone = UidSet::from_ranges(gone);
+            let mut told = list.clone();
+            for seq in view.expunge_numbers(&gone) {
+                told.remove(seq as usize - 1);
+            }
+            view.remove(&gone);
+            prop_assert_eq!(view.uids().iter().map(Uid::get).collect::<Vec<_>>(), told);
+        }
+    }
+
+    #[test]
+    fn star_in_an_empty_mailbox() {
+        let view = View::new(&UidSet::new());
+        assert_eq!(
+            view.resolve_seq(&[(SeqNumber::Last, SeqNumber::Last)]),
+            Err(OutOfRange)
+        );
+        assert!(view.resolve_uid(&[(n(1), SeqNumber::Last)]).is_empty());
+        let one = View::new(&UidSet::range(Uid::new(7).unwrap(), Uid::new(7).unwrap()));
+        assert_eq!(one.resolve_uid(&[(n(100), SeqNumber::Last)]).len(), 1);
+    }
+}

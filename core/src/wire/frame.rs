@@ -1,0 +1,443 @@
+//! Cuts the client's octets into frames. Each octet is scanned once, and the framer alone decides where a literal begins and ends,
+//! whatever becomes of its command (RFC 9051 §2.2.1, §4.3; RFC 7888).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Bounds in force for the next command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Octets of a line.
+    pub line: usize,
+    /// Octets of a command with its literals.
+    pub command: usize,
+    /// Octets of a non-synchronising literal that is swallowed when it is refused.
+    pub swallow: u64,
+    /// Octets skipped before the connection is given up.
+    pub skip: u64,
+}
+
+/// A literal as announced at the end of a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Literal {
+    /// Its octets.
+    pub size: u64,
+    /// `{n}`: the client waits for `+`.
+    pub synchronizing: bool,
+    /// `~{n}`: NUL may occur.
+    pub binary: bool,
+}
+
+/// What the client sent next.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Frame {
+    /// A whole command or line without its CRLF, literals in place.
+    Line(Bytes),
+    /// A literal of a command must be asked for: send `+`.
+    Continue,
+    /// A piece of APPEND up to a message literal's announcement, which is cut off.
+    Append(Bytes, Literal),
+    /// Octets of the literal that is streamed.
+    Chunk(Bytes),
+    /// The streamed literal is complete.
+    ChunksEnd,
+    /// A command that broke a bound, now skipped to its end: its first octets, for the tag, and what is wrong.
+    Refused(Bytes, Refusal),
+    /// The bound was broken in a way that leaves no boundary to go on from.
+    Lost(Bytes, Refusal),
+}
+
+/// Which bound a command broke.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// A line is too long.
+    Line,
+    /// The command with its literals is too long.
+    Command,
+    /// A literal announced more octets than a number can hold, or than is allowed.
+    Literal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mode {
+    /// Looking for the end of a line; `start` is where it began.
+    Line { start: usize },
+    /// Gathering a literal that ends at this octet of the buffer.
+    Literal { end: usize },
+    /// Handing out a message literal.
+    Stream { left: u64 },
+    /// Dropping a literal of a refused command.
+    SkipLiteral { left: u64 },
+    /// Dropping a line of a refused command.
+    SkipLine,
+}
+
+/// The framer: octets are appended, frames are taken.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    buffer: BytesMut,
+    scanned: usize,
+    mode: Mode,
+    /// While a command is being skipped: its first octets and what it broke.
+    refused: Option<(Bytes, Refusal)>,
+    skipped: u64,
+    /// The last octets of a line being skipped, to find an announcement at its end.
+    tail: [u8; 32],
+    tail_len: usize,
+}
+
+/// Digits of a literal's size; the announcement then fits what is remembered of a skipped line.
+const MAX_DIGITS: usize = 20;
+
+/// How much of a refused command is kept to find its tag.
+const HEAD: usize = 160;
+
+impl Framer {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            scanned: 0,
+            mode: Mode::Line { start: 0 },
+            refused: None,
+            skipped: 0,
+            tail: [0; 32],
+            tail_len: 0,
+        }
+    }
+
+    /// Octets held and not yet handed out.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(crate) fn put(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// Gives memory back when nothing is held.
+    pub(crate) fn relax(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Takes everything as it came, for a layer that is put in place.
+    pub(crate) fn take_residue(&mut self) -> Bytes {
+        self.scanned = 0;
+        self.mode = Mode::Line { start: 0 };
+        core::mem::take(&mut self.buffer).freeze()
+    }
+
+    /// The client was sent `+` for a message literal, or needs none: hand it out as chunks.
+    pub(crate) fn stream(&mut self, size: u64) {
+        self.mode = Mode::Stream { left: size };
+    }
+
+    /// Drops the literal just announced and the rest of its command, which was refused already: `Frame::Refused` says when it is over.
+    pub(crate) fn skip(&mut self, size: u64) {
+        self.refused = Some((Bytes::new(), Refusal::Literal));
+        self.skipped = 0;
+        self.mode = Mode::SkipLiteral { left: size };
+    }
+
+    /// Drops what is left of a stream and of its command, like [`Framer::skip`].
+    pub(crate) fn skip_stream(&mut self) {
+        if let Mode::Stream { left } = self.mode {
+            self.skip(left);
+        }
+    }
+
+    /// The next frame, if enough octets are here. `commands`: literals are looked for; otherwise every line is a frame (SASL, IDLE).
+    pub(crate) fn next(&mut self, bounds: Bounds, commands: bool) -> Option<Frame> {
+        loop {
+            match self.mode {
+                Mode::Line { start } => match self.line(start, bounds, commands) {
+                    Step::Frame(frame) => return Some(frame),
+                    Step::More => return None,
+                    Step::Again => {}
+                },
+                Mode::Literal { end } => {
+                    if self.buffer.len() < end {
+                        return None;
+                    }
+                    self.scanned = end;
+                    self.mode = Mode::Line { start: end };
+                }
+                Mode::Stream { left: 0 } => {
+                    self.mode = Mode::Line { start: 0 };
+                    return Some(Frame::ChunksEnd);
+                }
+                Mode::Stream { left } => {
+                    let n = self.available(left)?;
+                    self.mode = Mode::Stream {
+                        left: left - n as u64,
+                    };
+                    return Some(Frame::Chunk(self.buffer.split_to(n).freeze()));
+                }
+                Mode::SkipLiteral { left: 0 } => {
+                    self.tail_len = 0;
+                    self.mode = Mode::SkipLine;
+                }
+                Mode::SkipLiteral { left } => {
+                    let n = self.available(left)?;
+                    self.buffer.advance(n);
+                    self.mode = Mode::SkipLiteral {
+                        left: left - n as u64,
+                    };
+                }
+                Mode::SkipLine => match self.skip_line(bounds) {
+                    Step::Frame(frame) => return Some(frame),
+                    Step::More => return None,
+                    Step::Again => {}
+                },
+            }
+        }
+    }
+
+    fn available(&self, wanted: u64) -> Option<usize> {
+        let n = usize::try_from(wanted)
+            .unwrap_or(usize::MAX)
+            .min(self.buffer.len());
+        (n > 0).then_some(n)
+    }
+
+    fn line(&mut self, start: usize, bounds: Bounds, commands: bool) -> Step {
+        let Some(end) = self.find_line_end() else {
+            // One octet more than the bound may be the CR of a line that keeps it.
+            let (line, command) = (self.buffer.len() - start, self.buffer.len());
+            return match over(line - line.min(1), command - command.min(1), bounds) {
+                Some(refusal) => self.refuse(refusal, command),
+                None => Step::More,
+            };
+        };
+        if let Some(refusal) = over(end - start, end, bounds) {
+            return self.refuse(refusal, end + 1);
+        }
+        if !commands {
+            return Step::Frame(self.take_line(end));
+        }
+        match announcement(&self.buffer[start..end]) {
+            Announced::None => Step::Frame(self.take_line(end)),
+            Announced::Lost => Step::Frame(Frame::Lost(self.head(), Refusal::Literal)),
+            Announced::Literal(literal, at) => self.literal(start + at, end, literal, bounds),
+        }
+    }
+
+    fn literal(&mut self, at: usize, end: usize, literal: Literal, bounds: Bounds) -> Step {
+        if is_message_literal(&self.buffer[..at]) {
+            let piece = self.buffer.split_to(at).freeze();
+            self.buffer.advance(end - at + 2);
+            self.scanned = 0;
+            return Step::Frame(Frame::Append(piece, literal));
+        }
+        let total = (end as u64 + 2).saturating_add(literal.size);
+        if total > bounds.command as u64 {
+            return self.refuse_literal(end, literal, bounds);
+        }
+        // The sum is at most `bounds.command`, a usize.
+        self.mode = Mode::Literal {
+            end: usize::try_from(total).unwrap_or(usize::MAX),
+        };
+        if literal.synchronizing {
+            Step::Frame(Frame::Continue)
+        } else {
+            Step::Again
+        }
+    }
+
+    /// A literal that would break the command's bound: refused without `+`, or swallowed.
+    fn refuse_literal(&mut self, end: usize, literal: Literal, bounds: Bounds) -> Step {
+        let head = self.head();
+        self.buffer.advance(end + 2);
+        self.scanned = 0;
+        if literal.synchronizing {
+            self.mode = Mode::Line { start: 0 };
+            return Step::Frame(Frame::Refused(head, Refusal::Literal));
+        }
+        if literal.size > bounds.swallow {
+            return Step::Frame(Frame::Lost(head, Refusal::Literal));
+        }
+        self.refused = Some((head, Refusal::Literal));
+        self.skipped = 0;
+        self.mode = Mode::SkipLiteral { left: literal.size };
+        Step::Again
+    }
+
+    /// Skips a line whose first `seen` octets are here, its LF not among them.
+    fn refuse(&mut self, refusal: Refusal, seen: usize) -> Step {
+        self.refused = Some((self.head(), refusal));
+        self.skipped = 0;
+        self.tail_len = 0;
+        let line = self.buffer.split_to(seen);
+        self.remember(&line);
+        self.scanned = 0;
+        self.mode = Mode::SkipLine;
+        Step::Again
+    }
+
+    fn head(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.buffer[..self.buffer.len().min(HEAD)])
+    }
+
+    fn take_line(&mut self, end: usize) -> Frame {
+        let line = self.buffer.split_to(end).freeze();
+        self.buffer.advance(2);
+        self.scanned = 0;
+        self.mode = Mode::Line { start: 0 };
+        Frame::Line(line)
+    }
+
+    /// The octet of the next CR LF at or after `scanned`; remembers how far it looked.
+    fn find_line_end(&mut self) -> Option<usize> {
+        while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+            let lf = self.scanned + at;
+            self.scanned = lf + 1;
+            if lf > 0 && self.buffer[lf - 1] == b'\r' && self.line_start() < lf {
+                return Some(lf - 1);
+            }
+        }
+        self.scanned = self.buffer.len();
+        None
+    }
+
+    fn line_start(&self) -> usize {
+        match self.mode {
+            Mode::Line { start } => start,
+            _ => 0,
+        }
+    }
+
+    fn remember(&mut self, octets: &[u8]) {
+        for &octet in &octets[octets.len().saturating_sub(self.tail.len())..] {
+            if self.tail_len == self.tail.len() {
+                self.tail.copy_within(1.., 0);
+                self.tail_len -= 1;
+            }
+            self.tail[self.tail_len] = octet;
+            self.tail_len += 1;
+        }
+    }
+
+    fn skip_line(&mut self, bounds: Bounds) -> Step {
+        loop {
+            let Some(lf) = memchr::memchr(b'\n', &self.buffer) else {
+                let rest = core::mem::take(&mut self.buffer);
+                self.skipped += rest.len() as u64;
+                self.remember(&rest);
+                return if self.skipped > bounds.skip {
+                    self.skipped_too_much()
+                } else {
+                    Step::More
+                };
+            };
+            let line = self.buffer.split_to(lf + 1);
+            self.skipped += line.len() as u64;
+            self.remember(&line[..lf]);
+            if self.skipped > bounds.skip {
+                return self.skipped_too_much();
+            }
+            if self.tail[..self.tail_len].last() == Some(&b'\r') {
+                return self.skipped_line(bounds);
+            }
+            self.remember(b"\n");
+        }
+    }
+
+    /// A whole line was skipped: the refused command ends here, unless a literal follows.
+    fn skipped_line(&mut self, bounds: Bounds) -> Step {
+        let announced = announcement(&self.tail[..self.tail_len - 1]);
+        self.tail_len = 0;
+        match announced {
+            Announced::Literal(literal, _)
+                if !literal.synchronizing && literal.size <= bounds.swallow =>
+            {
+                self.mode = Mode::SkipLiteral { left: literal.size };
+                Step::Again
+            }
+            Announced::Literal(literal, _) if !literal.synchronizing => self.skipped_too_much(),
+            Announced::Lost => self.skipped_too_much(),
+            Announced::Literal(..) | Announced::None => {
+                self.mode = Mode::Line { start: 0 };
+                self.skipped = 0;
+                let (head, refusal) = self.refused.take().unwrap_or((Bytes::new(), Refusal::Line));
+                Step::Frame(Frame::Refused(head, refusal))
+            }
+        }
+    }
+
+    fn skipped_too_much(&mut self) -> Step {
+        let (head, refusal) = self.refused.take().unwrap_or((Bytes::new(), Refusal::Line));
+        Step::Frame(Frame::Lost(head, refusal))
+    }
+}
+
+fn over(line: usize, command: usize, bounds: Bounds) -> Option<Refusal> {
+    if line > bounds.line {
+        Some(Refusal::Line)
+    } else if command > bounds.command {
+        Some(Refusal::Command)
+    } else {
+        None
+    }
+}
+
+enum Step {
+    Frame(Frame),
+    More,
+    Again,
+}
+
+enum Announced {
+    None,
+    /// More digits than any number here has: where it ends is not known.
+    Lost,
+    /// The literal, and where in the line its announcement begins.
+    Literal(Literal, usize),
+}
+
+/// Reads `{n}`, `{n+}`, `~{n}` or `~{n+}` at the end of a line (RFC 9051 §9 `literal`, `literal8`; RFC 7888).
+fn announcement(line: &[u8]) -> Announced {
+    let Some(inner) = line.strip_suffix(b"}") else {
+        return Announced::None;
+    };
+    let (inner, synchronizing) = match inner.strip_suffix(b"+") {
+        Some(inner) => (inner, false),
+        None => (inner, true),
+    };
+    let digits = inner
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    if digits > MAX_DIGITS {
+        return Announced::Lost;
+    }
+    let open = inner.len() - digits;
+    if digits == 0 || open == 0 || inner[open - 1] != b'{' {
+        return Announced::None;
+    }
+    let size = inner[open..].iter().fold(0u64, |n, digit| {
+        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    });
+    let at = open - 1;
+    let binary = at > 0 && line[at - 1] == b'~';
+    Announced::Literal(
+        Literal {
+            size,
+            synchronizing,
+            binary,
+        },
+        at - usize::from(binary),
+    )
+}
+
+/// Whether the literal announced after `before` is a message of APPEND: either a later piece of one, or everything up to the mailbox is there.
+fn is_message_literal(before: &[u8]) -> bool {
+    if matches!(before.first(), None | Some(b' ')) {
+        return !before.is_empty();
+    }
+    let Some(space) = memchr::memchr(b' ', before) else {
+        return false;
+    };
+    let rest = &before[space + 1..];
+    rest.len() > 7 && rest[..7].eq_ignore_ascii_case(b"APPEND ")
+}

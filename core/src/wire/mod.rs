@@ -1,0 +1,4 @@
+//! Octets in and out: framing of what the client sends, and the only place that quotes what it is sent.
+
+pub(crate) mod frame;
+pub(crate) mod output;

@@ -1,0 +1,541 @@
+//! The one event loop: a future that moves octets, effects and replies until the session ends.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use pillarbox_core::effect::{Effect, Reply};
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_core::session::{
+    Action, Bye, CloseReason, Event, Peer, Session, Switch, Switched, TlsFacts,
+};
+use pillarbox_store::Job;
+
+use crate::hub::Membership;
+use crate::inbox::Inbox;
+use crate::io::{Clock, Stream};
+use crate::service::{ListenerKind, Service, Summary};
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+use crate::tls::Tls;
+
+/// Octets read at once; the buffer lives on the stack, so that an idle connection holds none.
+const READ: usize = 16 << 10;
+/// Rounds of the loop before other connections get their turn.
+const ROUNDS: usize = 64;
+/// Milliseconds for a TLS handshake; no octet extends them.
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+const HANDSHAKE: u64 = 30_000;
+/// Milliseconds for the last octets to leave after the session ended.
+const LINGER: u64 = 5_000;
+
+/// One connection; polled to its end by any executor.
+#[derive(Debug)]
+pub struct Connection<S, C> {
+    service: Arc<Service>,
+    session: Session,
+    layer: Layer,
+    stream: S,
+    clock: C,
+    peer: Option<SocketAddr>,
+    inbox: Arc<Inbox>,
+    membership: Membership,
+    began: Now,
+    /// Set when the session ended: the reason, and until when its last octets may take.
+    ended: Option<(CloseReason, Tick)>,
+    summary: Summary,
+}
+
+/// What stands between the session and the stream.
+#[derive(Debug)]
+enum Layer {
+    Plain,
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    Tls {
+        tls: Box<Tls>,
+        /// The handshake's deadline; `None` when it is done.
+        handshake: Option<Tick>,
+        /// STARTTLS: the session waits for the handshake.
+        asked: bool,
+        closing: bool,
+    },
+}
+
+/// Whether a step of the loop moved anything.
+type Moved = bool;
+
+impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
+    /// A connection just accepted. One that is too many is told so and ends.
+    pub fn new(
+        service: Arc<Service>,
+        kind: ListenerKind,
+        stream: S,
+        clock: C,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        let began = clock.now();
+        let refusal = service.refusal(peer);
+        let inbox = Arc::new(Inbox::default());
+        let membership = service.hub.enter(inbox.clone(), peer.map(|p| p.ip()));
+        let mut config = service.config.clone();
+        config.starttls = kind == ListenerKind::Plain && service.has_tls();
+        let mut facts = Peer::plain(peer.map(|p| p.ip()));
+        if kind == ListenerKind::Tls {
+            facts.tls = Some(TlsFacts::default());
+        }
+        let mut session = Session::new(Arc::new(config), facts, [0; 32], began);
+        if let Some(reason) = refusal {
+            session.handle_shutdown(reason);
+        }
+        let summary = Summary {
+            octets_in: 0,
+            octets_out: 0,
+            commands: 0,
+            account: None,
+            reason: None,
+            duration: Duration::ZERO,
+        };
+        let mut connection = Self {
+            service,
+            session,
+            layer: Layer::Plain,
+            stream,
+            clock,
+            peer,
+            inbox,
+            membership,
+            began,
+            ended: None,
+            summary,
+        };
+        if kind == ListenerKind::Tls && !connection.begin_tls(&Bytes::new(), false) {
+            connection.session.handle_shutdown(Bye::Shutdown);
+        }
+        connection
+    }
+
+    /// One round: letters, time, the session's actions, writing, reading.
+    fn round(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
+        let mut moved = self.letters();
+        moved |= self.time(cx, now)?;
+        moved |= self.actions(now);
+        moved |= self.write(cx, now)?;
+        moved |= self.read(cx)?;
+        Ok(moved)
+    }
+
+    fn letters(&mut self) -> Moved {
+        let Some(letters) = self.inbox.take(None) else {
+            return false;
+        };
+        for reply in letters.replies {
+            self.session.handle_reply(reply);
+        }
+        for (mailbox, modseq) in letters.notices {
+            self.session
+                .handle_notice(pillarbox_core::effect::Notice { mailbox, modseq });
+        }
+        if let Some(reason) = letters.bye {
+            self.session.handle_shutdown(reason);
+        }
+        true
+    }
+
+    fn time(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
+        let handshake = self.handshake_deadline();
+        let linger = self.ended.map(|(_, tick)| tick);
+        let Some(next) = [self.session.deadline(), handshake, linger]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
+            return Ok(false);
+        };
+        if now.tick < next && self.clock.poll_until(cx, next).is_pending() {
+            return Ok(false);
+        }
+        let tick = self.clock.now().tick.max(next);
+        if [handshake, linger].into_iter().flatten().any(|d| d <= tick) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.session.handle_timeout(Now { tick, ..now });
+        Ok(true)
+    }
+
+    fn actions(&mut self, now: Now) -> Moved {
+        let mut moved = false;
+        while let Some(action) = self.session.poll(now) {
+            moved = true;
+            match action {
+                Action::Effect(effect) => self.submit(effect),
+                Action::Switch(Switch::StartTls { residue }) if !self.begin_tls(&residue, true) => {
+                    self.session.handle_switched(Switched::Failed, now);
+                }
+                Action::Event(event) => self.event(&event),
+                Action::Closed(reason) => {
+                    self.summary.reason = Some(reason);
+                    self.ended = Some((reason, now.tick.after(LINGER)));
+                }
+                _ => {}
+            }
+            // A reply given at once is used at once.
+            self.letters();
+        }
+        moved
+    }
+
+    fn submit(&mut self, effect: Effect) {
+        match effect {
+            Effect::Watch(call) => {
+                self.membership.watch(call.op().mailbox);
+                self.inbox.reply(call.answer(Ok(())));
+            }
+            Effect::Unwatch(call) => {
+                self.membership.unwatch(call.op().mailbox);
+                self.inbox.reply(call.answer(Ok(())));
+            }
+            effect => {
+                let inbox = self.inbox.clone();
+                let sign_in = matches!(effect, Effect::Authenticate(_));
+                let job = Job::new(effect, move |reply: Reply| inbox.reply(reply));
+                if sign_in {
+                    self.service.accounts.authenticate(job)
+                } else {
+                    self.service.backend.submit(job)
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Command { .. } => self.summary.commands += 1,
+            Event::LoggedIn { account, .. } => {
+                self.membership.signed_in(account.id);
+                self.summary.account = Some(account.name.clone());
+            }
+            _ => {}
+        }
+        self.service.observer.event(self.peer, event);
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
+        match self.layer {
+            Layer::Plain => self.write_plain(cx, now),
+            #[cfg(any(feature = "tls", feature = "tls-ring"))]
+            Layer::Tls { .. } => self.write_tls(cx, now),
+        }
+    }
+
+    fn write_plain(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
+        let mut moved = false;
+        loop {
+            let mut transmit = self.session.transmit(now);
+            if !transmit.has_remaining() {
+                return Ok(moved);
+            }
+            let slices: Vec<IoSlice<'_>> = transmit.chunks().take(64).map(IoSlice::new).collect();
+            match self.stream.poll_write(cx, &slices) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    drop(slices);
+                    transmit.advance(n);
+                    self.summary.octets_out += n as u64;
+                    moved = true;
+                }
+                Poll::Ready(Err(e)) => return Err(e),
+                Poll::Pending => return Ok(moved),
+            }
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Moved> {
+        if self.ended.is_some() {
+            return Ok(false);
+        }
+        let room = self
+            .session
+            .recv_slot()
+            .map(|slot| slot.capacity().min(READ));
+        let Some(room) = room.or_else(|| self.handshaking().then_some(READ)) else {
+            return Ok(false);
+        };
+        let mut buffer = [0; READ];
+        match self.stream.poll_read(cx, &mut buffer[..room]) {
+            Poll::Ready(Ok(0)) => {
+                if self.handshaking() {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                self.session.handle_eof();
+                Ok(true)
+            }
+            Poll::Ready(Ok(n)) => {
+                self.summary.octets_in += n as u64;
+                self.received(&buffer[..n])?;
+                Ok(true)
+            }
+            Poll::Ready(Err(e)) => Err(e),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    fn received(&mut self, octets: &[u8]) -> io::Result<()> {
+        match &mut self.layer {
+            Layer::Plain => {
+                if let Some(mut slot) = self.session.recv_slot() {
+                    slot.put(octets);
+                }
+                Ok(())
+            }
+            #[cfg(any(feature = "tls", feature = "tls-ring"))]
+            Layer::Tls { tls, .. } => {
+                let mut plain = Vec::new();
+                let open = tls.receive(octets, |octets| plain.extend_from_slice(octets))?;
+                self.handshaken();
+                if !plain.is_empty()
+                    && let Some(mut slot) = self.session.recv_slot()
+                {
+                    slot.put(&plain);
+                }
+                if !open {
+                    self.session.handle_eof();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything is sent and the stream closed, or will never be.
+    fn finished(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        if self.ended.is_none()
+            || self.session.transmit(now).has_remaining()
+            || !self.layer_closed()
+        {
+            return false;
+        }
+        !matches!(self.stream.poll_close(cx), Poll::Pending)
+    }
+
+    fn end(&mut self) -> Summary {
+        let now = self.clock.now();
+        self.summary.duration = Duration::from_millis(now.tick.0.saturating_sub(self.began.tick.0));
+        self.service.observer.closed(self.peer, &self.summary);
+        self.summary.clone()
+    }
+}
+
+impl Service {
+    fn has_tls(&self) -> bool {
+        #[cfg(any(feature = "tls", feature = "tls-ring"))]
+        return self.tls.is_some();
+        #[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+        false
+    }
+}
+
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
+    /// Puts TLS in place; octets the client sent too early belong to the handshake, never to the session.
+    fn begin_tls(&mut self, residue: &Bytes, asked: bool) -> bool {
+        let Some(Ok(mut tls)) = self.service.tls.as_ref().map(crate::tls::TlsConfig::begin) else {
+            return false;
+        };
+        let early = tls.receive(residue, |_| {});
+        let handshake = Some(self.clock.now().tick.after(HANDSHAKE));
+        self.layer = Layer::Tls {
+            tls: Box::new(tls),
+            handshake,
+            asked,
+            closing: false,
+        };
+        early.is_ok()
+    }
+
+    fn handshaking(&self) -> bool {
+        matches!(
+            &self.layer,
+            Layer::Tls {
+                handshake: Some(_),
+                ..
+            }
+        )
+    }
+
+    fn handshake_deadline(&self) -> Option<Tick> {
+        match &self.layer {
+            Layer::Tls { handshake, .. } => *handshake,
+            Layer::Plain => None,
+        }
+    }
+
+    /// Tells the session once the handshake is done.
+    fn handshaken(&mut self) {
+        let now = self.clock.now();
+        let Layer::Tls {
+            tls,
+            handshake,
+            asked,
+            ..
+        } = &mut self.layer
+        else {
+            return;
+        };
+        if handshake.is_some() && !tls.handshaking() {
+            *handshake = None;
+            if std::mem::take(asked) {
+                self.session
+                    .handle_switched(Switched::Tls(tls.facts()), now);
+            }
+        }
+    }
+
+    fn write_tls(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
+        let Layer::Tls {
+            tls,
+            handshake,
+            closing,
+            ..
+        } = &mut self.layer
+        else {
+            return Ok(false);
+        };
+        let mut moved = false;
+        loop {
+            let mut transmit = self.session.transmit(now);
+            while handshake.is_none() && transmit.has_remaining() {
+                let n = tls.send(transmit.chunk())?;
+                if n == 0 {
+                    break;
+                }
+                transmit.advance(n);
+            }
+            let drained = !transmit.has_remaining() && handshake.is_none();
+            if self.ended.is_some() && drained && !std::mem::replace(closing, true) {
+                tls.close();
+            }
+            if !tls.wants_write() {
+                return Ok(moved);
+            }
+            let mut writer = Writer {
+                stream: &mut self.stream,
+                cx,
+            };
+            match tls.write(&mut writer) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.summary.octets_out += n as u64;
+                    moved = true;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(moved),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn layer_closed(&self) -> bool {
+        match &self.layer {
+            Layer::Plain => true,
+            Layer::Tls { tls, .. } => !tls.wants_write(),
+        }
+    }
+}
+
+#[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
+    fn begin_tls(&mut self, _residue: &Bytes, _asked: bool) -> bool {
+        false
+    }
+
+    fn handshaking(&self) -> bool {
+        false
+    }
+
+    fn handshake_deadline(&self) -> Option<Tick> {
+        None
+    }
+
+    fn layer_closed(&self) -> bool {
+        true
+    }
+}
+
+/// A stream as rustls wants to write to it.
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+struct Writer<'a, 'b, S> {
+    stream: &'a mut S,
+    cx: &'a mut Context<'b>,
+}
+
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+impl<S: Stream> io::Write for Writer<'_, '_, S> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(octets)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.stream.poll_write(self.cx, bufs) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
+    type Output = Summary;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Summary> {
+        let this = self.get_mut();
+        for _ in 0..ROUNDS {
+            let now = this.clock.now();
+            let moved = match this.round(cx, now) {
+                Ok(moved) => moved,
+                Err(_) => return Poll::Ready(this.abort(now)),
+            };
+            if this.finished(cx, now) {
+                return Poll::Ready(this.end());
+            }
+            if moved {
+                continue;
+            }
+            // From here on a letter wakes this future; one that came meanwhile is read at once.
+            match this.inbox.take(Some(cx.waker())) {
+                Some(letters) => {
+                    for reply in letters.replies {
+                        this.session.handle_reply(reply);
+                    }
+                    for (mailbox, modseq) in letters.notices {
+                        this.session
+                            .handle_notice(pillarbox_core::effect::Notice { mailbox, modseq });
+                    }
+                    if let Some(reason) = letters.bye {
+                        this.session.handle_shutdown(reason);
+                    }
+                }
+                None => return Poll::Pending,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
+    /// The transport failed: the session undoes what it began, and nothing more is written.
+    fn abort(&mut self, now: Now) -> Summary {
+        if self.ended.is_none() {
+            self.session.handle_eof();
+            self.session.handle_shutdown(Bye::Shutdown);
+            self.actions(now);
+            self.summary.reason = None;
+        }
+        self.end()
+    }
+}

@@ -1,0 +1,16 @@
+//! One IMAP connection and what connections share, for any runtime: the event loop is a `Future` over two small traits, TLS is a layer of octets.
+
+mod connection;
+mod hub;
+mod inbox;
+mod io;
+mod service;
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+mod tls;
+
+pub use connection::Connection;
+pub use hub::Hub;
+pub use io::{Clock, Stream};
+pub use service::{ListenerKind, NoObserver, Observer, Service, ServiceBuilder, Summary};
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+pub use tls::{TlsConfig, TlsError};

@@ -1,0 +1,250 @@
+//! A server in one thread: sessions of the core, a store in memory, and nothing between them.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use bytes::Buf;
+use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
+use pillarbox_core::limits::Limits;
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_core::session::{Action, Config, Peer, Session};
+use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
+
+/// How octets are cut on their way to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Chunking {
+    /// As they come.
+    Whole,
+    /// One by one.
+    Octets,
+    /// Between CR and LF.
+    AtCrLf,
+    /// At places this seed decides.
+    Random(u64),
+}
+
+impl Chunking {
+    /// Cuts octets.
+    #[must_use]
+    pub fn cut(self, octets: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::Whole => vec![octets],
+            Self::Octets => octets.chunks(1).collect(),
+            Self::AtCrLf => octets.split_inclusive(|b| *b == b'\r').collect(),
+            Self::Random(seed) => random_cuts(octets, seed),
+        }
+    }
+}
+
+fn random_cuts(mut octets: &[u8], seed: u64) -> Vec<&[u8]> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut cuts = Vec::new();
+    while !octets.is_empty() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Less than 40.
+        let n = usize::try_from(state % 40 + 1)
+            .unwrap_or(1)
+            .min(octets.len());
+        let (head, tail) = octets.split_at(n);
+        cuts.push(head);
+        octets = tail;
+    }
+    cuts
+}
+
+/// What a script may set.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The session's bounds.
+    pub limits: Limits,
+    /// Passwords only come in under TLS.
+    pub no_plaintext: bool,
+    /// STARTTLS is offered.
+    pub starttls: bool,
+}
+
+/// The server, with its connections by name.
+pub struct Host {
+    backend: Memory,
+    accounts: StaticAccounts,
+    config: Arc<Config>,
+    sessions: BTreeMap<String, Connection>,
+    notices: Arc<Mutex<Vec<Notice>>>,
+    now: Now,
+}
+
+struct Connection {
+    session: Session,
+    output: Vec<u8>,
+    watched: Vec<MailboxRef>,
+    replies: (Sender<Reply>, Receiver<Reply>),
+}
+
+impl Host {
+    /// A server with the account `tim`, password `pw`, and an empty INBOX.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        let backend = Memory::new();
+        let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
+        let to = notices.clone();
+        backend.subscribe(Arc::new(move |notice| {
+            to.lock().expect("nobody panics with the lock").push(notice)
+        }));
+        let mut config = Config::default();
+        config.limits = options.limits.clone();
+        config.plaintext_login = !options.no_plaintext;
+        config.starttls = options.starttls;
+        let accounts = StaticAccounts::new().with("tim", "pw").with("ann", "pw");
+        Self {
+            backend,
+            accounts,
+            config: Arc::new(config),
+            sessions: BTreeMap::new(),
+            notices,
+            now: Now {
+                tick: Tick(0),
+                unix: 1_700_000_000,
+            },
+        }
+    }
+
+    /// Sends octets on a connection, which begins with the first of them, and runs everything until nothing moves.
+    pub fn send(&mut self, name: &str, octets: &[u8], chunking: Chunking) {
+        self.connection(name);
+        self.settle();
+        for chunk in chunking.cut(octets) {
+            let mut rest = chunk;
+            while !rest.is_empty() {
+                let slot = self.sessions.get_mut(name).and_then(|c| {
+                    c.session.recv_slot().map(|mut slot| {
+                        let n = slot.capacity().min(rest.len());
+                        slot.put(&rest[..n]);
+                        n
+                    })
+                });
+                let Some(n) = slot else { return };
+                rest = &rest[n..];
+                self.settle();
+            }
+        }
+    }
+
+    /// Begins a connection if there is none of this name, and takes what it said since.
+    pub fn take_output(&mut self, name: &str) -> Vec<u8> {
+        self.connection(name);
+        self.settle();
+        self.sessions
+            .get_mut(name)
+            .map(|c| std::mem::take(&mut c.output))
+            .unwrap_or_default()
+    }
+
+    /// The connections there are.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.sessions.keys().cloned().collect()
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, seconds: u64) {
+        self.now.tick = self.now.tick.after(seconds * 1000);
+        self.now.unix += i64::try_from(seconds).unwrap_or(0);
+        for connection in self.sessions.values_mut() {
+            connection.session.handle_timeout(self.now);
+        }
+        self.settle();
+    }
+
+    fn connection(&mut self, name: &str) {
+        let (config, now) = (self.config.clone(), self.now);
+        self.sessions
+            .entry(name.to_owned())
+            .or_insert_with(|| Connection {
+                session: Session::new(config, Peer::default(), [0; 32], now),
+                output: Vec::new(),
+                watched: Vec::new(),
+                replies: channel(),
+            });
+    }
+
+    /// Every session in turn until none has anything to do.
+    fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            let names = self.names();
+            for name in &names {
+                moved |= self.step(name);
+            }
+            let notices =
+                std::mem::take(&mut *self.notices.lock().expect("nobody panics with the lock"));
+            for notice in notices {
+                for connection in self
+                    .sessions
+                    .values_mut()
+                    .filter(|c| c.watched.contains(&notice.mailbox))
+                {
+                    connection.session.handle_notice(notice);
+                    moved = true;
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, name: &str) -> bool {
+        let Some(connection) = self.sessions.get_mut(name) else {
+            return false;
+        };
+        let mut moved = false;
+        while let Some(action) = connection.session.poll(self.now) {
+            moved = true;
+            if let Action::Effect(effect) = action {
+                connection.submit(&self.backend, &self.accounts, effect);
+            }
+        }
+        let mut transmit = connection.session.transmit(self.now);
+        while transmit.has_remaining() {
+            let chunk = transmit.chunk();
+            connection.output.extend_from_slice(chunk);
+            let n = chunk.len();
+            transmit.advance(n);
+            moved = true;
+        }
+        moved
+    }
+}
+
+impl Connection {
+    fn submit(&mut self, backend: &Memory, accounts: &StaticAccounts, effect: Effect) {
+        match effect {
+            Effect::Watch(call) => {
+                self.watched.push(call.op().mailbox);
+                self.session.handle_reply(call.answer(Ok(())));
+            }
+            Effect::Unwatch(call) => {
+                let gone = call.op().mailbox;
+                self.watched.retain(|m| *m != gone);
+                self.session.handle_reply(call.answer(Ok(())));
+            }
+            effect => {
+                let sender = self.replies.0.clone();
+                let sign_in = matches!(effect, Effect::Authenticate(_));
+                // The receiver lives as long as the connection.
+                let job = Job::new(effect, move |reply| drop(sender.send(reply)));
+                if sign_in {
+                    accounts.authenticate(job)
+                } else {
+                    backend.submit(job)
+                }
+                if let Ok(reply) = self.replies.1.recv() {
+                    self.session.handle_reply(reply);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Scripts: reading them, running them, and saying where one failed.
+
+use std::fmt;
+
+use crate::host::{Chunking, Host, Options};
+
+/// A script.
+#[derive(Clone, Debug)]
+pub struct Script {
+    name: String,
+    options: Options,
+    lines: Vec<(usize, Line)>,
+}
+
+#[derive(Clone, Debug)]
+enum Line {
+    Client(String, Vec<u8>),
+    Server(String, String),
+    Time(u64),
+}
+
+/// Where and how a script failed.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The seeds of the random chunkings.
+const SEEDS: std::ops::Range<u64> = 1..11;
+
+impl Script {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// A line is none of those there are.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Failure> {
+        let mut script = Self {
+            name: name.to_owned(),
+            options: Options::default(),
+            lines: Vec::new(),
+        };
+        for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            script.line(number, line).ok_or_else(|| {
+                Failure(format!("{name}:{number}: not a line of a script: {line}"))
+            })?;
+        }
+        Ok(script)
+    }
+
+    fn line(&mut self, number: usize, line: &str) -> Option<()> {
+        if let Some(seconds) = line.strip_prefix("time +") {
+            self.lines
+                .push((number, Line::Time(seconds.trim().parse().ok()?)));
+            return Some(());
+        }
+        if let Some(option) = line.strip_prefix("option ") {
+            return self.option(option);
+        }
+        let (connection, rest) = match line.split_at_checked(2) {
+            Some((name, rest)) if name.ends_with('.') => (name[..1].to_owned(), rest),
+            _ => (String::from("A"), line),
+        };
+        let parsed = if let Some(text) = rest.strip_prefix("C: ") {
+            Line::Client(connection, [text.as_bytes(), b"\r\n"].concat())
+        } else if let Some(text) = rest.strip_prefix("C| ") {
+            Line::Client(connection, unescape(text)?)
+        } else if rest == "C:" {
+            Line::Client(connection, b"\r\n".to_vec())
+        } else {
+            Line::Server(
+                connection,
+                rest.strip_prefix("S: ")
+                    .or_else(|| (rest == "S:").then_some(""))?
+                    .to_owned(),
+            )
+        };
+        self.lines.push((number, parsed));
+        Some(())
+    }
+
+    fn option(&mut self, option: &str) -> Option<()> {
+        match option.split_once('=') {
+            None if option == "no-plaintext" => self.options.no_plaintext = true,
+            None if option == "starttls" => self.options.starttls = true,
+            Some(("append", n)) => self.options.limits.append = n.parse().ok()?,
+            Some(("line", n)) => self.options.limits.line = n.parse().ok()?,
+            Some(("command", n)) => self.options.limits.command = n.parse().ok()?,
+            Some(("fetch-page", n)) => self.options.limits.fetch_page = n.parse().ok()?,
+            Some(("inline-body", n)) => self.options.limits.inline_body = n.parse().ok()?,
+            Some(("body-window", n)) => self.options.limits.body_window = n.parse().ok()?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Runs the script in every chunking; the octets answered must be the same.
+    ///
+    /// # Errors
+    /// What was said was not what was expected, or depended on the chunking.
+    pub fn run(&self) -> Result<(), Failure> {
+        let whole = self.run_in(Chunking::Whole)?;
+        let others = [Chunking::Octets, Chunking::AtCrLf]
+            .into_iter()
+            .chain(SEEDS.map(Chunking::Random));
+        for chunking in others {
+            if self.run_in(chunking)? != whole {
+                return Err(Failure(format!(
+                    "{}: {chunking:?} gives other octets than the whole",
+                    self.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn run_in(&self, chunking: Chunking) -> Result<Vec<String>, Failure> {
+        let mut host = Host::new(&self.options);
+        let mut said: Vec<String> = Vec::new();
+        let mut left: std::collections::BTreeMap<String, std::collections::VecDeque<String>> =
+            std::collections::BTreeMap::new();
+        let mut lines = self.lines.iter().peekable();
+        while let Some((number, line)) = lines.next() {
+            let fail =
+                |text: String| Failure(format!("{}:{number} ({chunking:?}): {text}", self.name));
+            match line {
+                Line::Client(name, octets) => {
+                    let mut octets = octets.clone();
+                    while let Some((_, Line::Client(next, more))) = lines.peek()
+                        && next == name
+                    {
+                        octets.extend_from_slice(more);
+                        lines.next();
+                    }
+                    for (other, rest) in host
+                        .names()
+                        .into_iter()
+                        .map(|n| (n.clone(), host_lines(&mut host, &n)))
+                    {
+                        left.entry(other).or_default().extend(rest);
+                    }
+                    let unread = left.iter().find_map(|(name, rest)| {
+                        rest.front()
+                            .map(|l| format!("{name} said {l:?}, which nothing expected"))
+                    });
+                    if let Some(unread) = unread {
+                        return Err(fail(unread));
+                    }
+                    host.send(name, &octets, chunking);
+                }
+                Line::Server(name, expected) => {
+                    left.entry(name.clone())
+                        .or_default()
+                        .extend(host_lines(&mut host, name));
+                    let Some(actual) = left.entry(name.clone()).or_default().pop_front() else {
+                        return Err(fail(format!(
+                            "expected {expected:?}, and nothing more was said"
+                        )));
+                    };
+                    if !matches(expected, &actual) {
+                        return Err(fail(format!("expected {expected:?}, got {actual:?}")));
+                    }
+                    said.push(mask(&actual));
+                }
+                Line::Time(seconds) => host.advance(*seconds),
+            }
+        }
+        for name in host.names() {
+            left.entry(name.clone())
+                .or_default()
+                .extend(host_lines(&mut host, &name));
+        }
+        match left
+            .iter()
+            .find_map(|(name, rest)| rest.front().map(|l| (name, l)))
+        {
+            Some((name, line)) => Err(Failure(format!(
+                "{} ({chunking:?}): at the end {name} said {line:?}, which nothing expected",
+                self.name
+            ))),
+            None => Ok(said),
+        }
+    }
+}
+
+fn host_lines(host: &mut Host, name: &str) -> Vec<String> {
+    let output = host.take_output(name);
+    let text = String::from_utf8_lossy(&output);
+    text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+/// `<any>` stands for any text.
+fn matches(expected: &str, actual: &str) -> bool {
+    let mut pieces = expected.split("<any>");
+    let Some(first) = pieces.next() else {
+        return expected == actual;
+    };
+    let Some(mut rest) = actual.strip_prefix(first) else {
+        return false;
+    };
+    let pieces: Vec<&str> = pieces.collect();
+    let Some((last, middle)) = pieces.split_last() else {
+        return rest.is_empty();
+    };
+    for piece in middle {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// UIDVALIDITY comes from the wall clock: long numbers are the same in all runs.
+fn mask(line: &str) -> String {
+    let mut out = String::new();
+    for word in line.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if digits.len() >= 10 {
+            out.push_str(&word.replacen(digits, "N", 1))
+        } else {
+            out.push_str(word)
+        }
+    }
+    out
+}
+
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut octets = text.bytes();
+    while let Some(b) = octets.next() {
+        if b != b'\\' {
+            out.push(b);
+            continue;
+        }
+        match octets.next()? {
+            b'r' => out.push(b'\r'),
+            b'n' => out.push(b'\n'),
+            b'\\' => out.push(b'\\'),
+            b'x' => {
+                let hex = [octets.next()?, octets.next()?];
+                out.push(u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?);
+            }
+            _ => return None,
+        }
+    }
+    Some(out)
+}

@@ -1,0 +1,230 @@
+//! `pillarbox demo`: a server without set-up, on loopback only.
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use pillarbox::driver::TlsConfig;
+use pillarbox::protocol::effect::{
+    Account, Actor, Call, Effect, NewMessage, Op, StoreError, UploadBegin, UploadChunk,
+    UploadCommit,
+};
+use pillarbox::protocol::flag::FlagNames;
+use pillarbox::protocol::id::AccountId;
+use pillarbox::protocol::mailbox::MailboxName;
+use pillarbox::store::{Accounts, Backend, Job, Memory};
+use pillarbox::{Runtime, Server};
+
+/// The texts of the two messages that wait in INBOX.
+const TEXTS: [(&str, &str); 2] = [
+    ("Welcome", "Welcome to the IMAP server!"),
+    ("Update", "This is an update."),
+];
+
+/// Options of `pillarbox demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The port for plain text and STARTTLS; 0 takes any free one.
+    #[arg(long, default_value_t = 1143)]
+    port: u16,
+    /// The port for TLS from the first octet on; 0 takes any free one.
+    #[arg(long, default_value_t = 1993)]
+    tls_port: u16,
+    /// A folder that keeps the mail, made if it is not there; without it mail is in memory. Everyone who signs in has the same mail.
+    #[cfg(feature = "sqlite")]
+    #[arg(long)]
+    store: Option<std::path::PathBuf>,
+    /// The runtime to serve on.
+    #[arg(long, value_enum, default_value_t = Choice::default())]
+    runtime: Choice,
+}
+
+/// A runtime by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Choice {
+    #[cfg(feature = "runtime-tokio")]
+    #[cfg_attr(feature = "runtime-tokio", default)]
+    Tokio,
+    #[cfg(feature = "runtime-smol")]
+    #[cfg_attr(all(feature = "runtime-smol", not(feature = "runtime-tokio")), default)]
+    Smol,
+    #[cfg(not(any(feature = "runtime-tokio", feature = "runtime-smol")))]
+    #[default]
+    None,
+}
+
+impl From<Choice> for Runtime {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            #[cfg(feature = "runtime-tokio")]
+            Choice::Tokio => Self::Tokio,
+            #[cfg(feature = "runtime-smol")]
+            Choice::Smol => Self::Smol,
+            #[cfg(not(any(feature = "runtime-tokio", feature = "runtime-smol")))]
+            Choice::None => Self::None,
+        }
+    }
+}
+
+impl Demo {
+    /// Serves until a signal.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let backend = self.backend()?;
+        greet(&*backend, SHARED)?;
+        let server = Server::builder(backend, Arc::new(Anyone))
+            .listen(format!("127.0.0.1:{}", self.port))
+            .listen_tls(format!("127.0.0.1:{}", self.tls_port))
+            .tls(self_signed()?)
+            .plaintext_login(true)
+            .build()?;
+        super::signals::stop_on_signal(server.hub().clone())?;
+        let [plain, tls] = server.addresses() else {
+            return Err("two listeners were asked for".into());
+        };
+        print_lines(plain.port(), tls.port())?;
+        Ok(server.run(self.runtime.into())?)
+    }
+}
+
+impl Demo {
+    /// The named store, else mail in memory.
+    fn backend(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+        #[cfg(feature = "sqlite")]
+        if let Some(folder) = &self.store {
+            let store =
+                pillarbox::store::Embedded::open(folder, pillarbox::store::Options::default())?;
+            return Ok(Arc::new(store));
+        }
+        Ok(Arc::new(Memory::new()))
+    }
+}
+
+fn print_lines(plain: u16, tls: u16) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "An IMAP server on loopback. Any user and password will do. Try:"
+    )?;
+    writeln!(
+        out,
+        "  curl \"imap://localhost:{plain}/\" -u user:pass --ssl-reqd -k"
+    )?;
+    writeln!(
+        out,
+        "  curl \"imap://localhost:{plain}/INBOX\" -u user:pass --ssl-reqd -k -X \"FETCH 1:* (FLAGS ENVELOPE)\""
+    )?;
+    writeln!(
+        out,
+        "  curl \"imap://localhost:{plain}/INBOX;UID=1\" -u user:pass --ssl-reqd -k"
+    )?;
+    writeln!(
+        out,
+        "  openssl s_client -connect localhost:{tls} -quiet -crlf"
+    )?;
+    out.flush()
+}
+
+/// A certificate for localhost, made on the spot.
+fn self_signed() -> Result<TlsConfig, Box<dyn Error>> {
+    let names = vec![String::from("localhost"), String::from("127.0.0.1")];
+    let made = rcgen::generate_simple_self_signed(names)?;
+    Ok(TlsConfig::from_pem(
+        made.cert.pem().as_bytes(),
+        made.signing_key.serialize_pem().as_bytes(),
+    )?)
+}
+
+/// Lets anyone in with any password; all share one account.
+struct Anyone;
+
+impl Accounts for Anyone {
+    fn authenticate(&self, job: Job) {
+        let (effect, slot) = job.into_parts();
+        slot.send(match effect {
+            Effect::Authenticate(call) => {
+                let name = call.op().user.as_str().into();
+                call.answer(Ok(Account { id: SHARED, name }))
+            }
+            other => other.fail(StoreError::lost()),
+        });
+    }
+}
+
+/// The one account.
+const SHARED: AccountId = AccountId(1);
+
+/// Leaves two messages in an INBOX that never had any.
+fn greet(backend: &dyn Backend, account: AccountId) -> Result<(), StoreError> {
+    let actor = Actor { account };
+    let name = MailboxName::inbox();
+    let status = ask(
+        backend,
+        pillarbox::protocol::effect::Status {
+            actor,
+            name: name.clone(),
+        },
+    )?;
+    if status.uid_next.get() > 1 {
+        return Ok(());
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let mut messages = Vec::new();
+    for (subject, text) in TEXTS {
+        let message = format!(
+            "From: Pillarbox <pillarbox@localhost>\r\nTo: you@localhost\r\nSubject: {subject}\r\nMessage-ID: <{subject}.{}@localhost>\r\n\
+             MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
+            account.0
+        );
+        let upload = ask(
+            backend,
+            UploadBegin {
+                actor,
+                name: name.clone(),
+                size: message.len() as u64,
+            },
+        )?;
+        ask(
+            backend,
+            UploadChunk {
+                upload,
+                data: message.into_bytes().into(),
+            },
+        )?;
+        messages.push(NewMessage {
+            upload,
+            flags: FlagNames::default(),
+            internal_date: None,
+        });
+    }
+    ask(
+        backend,
+        UploadCommit {
+            actor,
+            name,
+            messages,
+            now: i64::try_from(now).unwrap_or(0),
+        },
+    )?;
+    Ok(())
+}
+
+/// Asks the store and waits for its answer.
+fn ask<O: Op>(backend: &dyn Backend, op: O) -> Result<O::Reply, StoreError>
+where
+    Effect: From<Call<O>>,
+{
+    let (sender, receiver) = std::sync::mpsc::channel();
+    backend.submit(Job::new(Call::detached(op).into(), move |reply| {
+        // The receiver is there as long as this function.
+        let _ = sender.send(reply);
+    }));
+    receiver
+        .recv()
+        .ok()
+        .and_then(pillarbox::protocol::effect::Reply::into_result::<O>)
+        .unwrap_or_else(|| Err(StoreError::lost()))
+}

@@ -1,0 +1,36 @@
+//! Pillarbox, an IMAP server to run, to embed and to test with.
+//!
+//! The protocol is a pure state machine ([`protocol`]), the event loop a future over two small traits ([`driver`]), mail is kept behind one
+//! trait ([`store`]), and a feature chooses the runtime. A server with mail in memory, on a port of its own, in a test:
+//!
+//! ```
+//! # #[cfg(feature = "runtime-tokio")] {
+//! use std::sync::Arc;
+//! use pillarbox::store::{Memory, StaticAccounts};
+//!
+//! let accounts = StaticAccounts::new().with("tim", "tanstaaftanstaaf");
+//! let server = pillarbox::Server::builder(Arc::new(Memory::new()), Arc::new(accounts))
+//!     .listen("127.0.0.1:0")
+//!     .plaintext_login(true)
+//!     .build()?;
+//! let port = server.addresses()[0].port();
+//! let hub = server.hub().clone();
+//! let running = std::thread::spawn(move || server.run(pillarbox::Runtime::default()));
+//! // … a client connects to `port` …
+//! # assert_ne!(port, 0);
+//! hub.shutdown();
+//! running.join().expect("the server does not panic")?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod server;
+
+pub use pillarbox_core as protocol;
+pub use pillarbox_driver as driver;
+#[cfg(feature = "runtime-smol")]
+pub use pillarbox_smol as smol;
+pub use pillarbox_store as store;
+#[cfg(feature = "runtime-tokio")]
+pub use pillarbox_tokio as tokio;
+pub use server::{BuildError, Runtime, Server, ServerBuilder};

@@ -1,0 +1,88 @@
+//! The two doors of a store: submission with completion for effects, and a level-triggered one for notices.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pillarbox_core::effect::{Effect, Notice, Reply};
+
+/// Keeps mail. One trait fits memory, threads with group commit and async clients, and knows no runtime.
+///
+/// An account that was never seen before has an INBOX from its first operation on.
+pub trait Backend: Send + Sync + 'static {
+    /// Starts the job and answers it once, from any thread, possibly before returning. What is answered before it returns costs no thread hop.
+    fn submit(&self, job: Job);
+
+    /// Sets the receiver of notices: one after each durable change of a mailbox, merged, repeated or late as it may be. `Watch` and `Unwatch`
+    /// never reach a backend: the driver's hub answers them.
+    fn subscribe(&self, notices: Notices);
+}
+
+/// Says who may sign in; embedders bring their own. Only ever given [`Effect::Authenticate`].
+pub trait Accounts: Send + Sync + 'static {
+    /// Checks a password and answers once, from any thread; slow by design, so never on the caller's.
+    fn authenticate(&self, job: Job);
+}
+
+/// Receives notices, from any thread; must not block.
+pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
+
+/// One effect and where its reply goes.
+#[derive(Debug)]
+#[must_use = "a job dropped unanswered fails its command"]
+pub struct Job {
+    effect: Effect,
+    slot: ReplySlot,
+}
+
+impl Job {
+    /// A job whose reply is handed to `done`.
+    pub fn new(effect: Effect, done: impl FnOnce(Reply) + Send + 'static) -> Self {
+        let slot = ReplySlot {
+            token: effect.token(),
+            done: Some(Box::new(done)),
+        };
+        Self { effect, slot }
+    }
+
+    /// What is to be done.
+    pub fn effect(&self) -> &Effect {
+        &self.effect
+    }
+
+    /// The effect, and where its reply goes.
+    pub fn into_parts(self) -> (Effect, ReplySlot) {
+        (self.effect, self.slot)
+    }
+}
+
+/// Where one reply goes; dropped unused it answers that the request was lost.
+#[must_use = "a slot dropped unused fails its command"]
+pub struct ReplySlot {
+    token: u64,
+    done: Option<Box<dyn FnOnce(Reply) + Send>>,
+}
+
+impl ReplySlot {
+    /// Hands the reply over.
+    pub fn send(mut self, reply: Reply) {
+        if let Some(done) = self.done.take() {
+            done(reply);
+        }
+    }
+}
+
+impl Drop for ReplySlot {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(Reply::lost(self.token));
+        }
+    }
+}
+
+impl fmt::Debug for ReplySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplySlot")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! What is computed once from a message when it is stored.
+
+use pillarbox_core::message::{Scanner, thread_ids};
+
+use crate::record::Derived;
+use crate::table::Result;
+use crate::upload::{Upload, WINDOW};
+
+/// Scans an upload in windows.
+pub(crate) fn derive(upload: &mut Upload) -> Result<Derived> {
+    let mut scan = Scan::default();
+    upload.for_each(|window| {
+        scan.feed(window);
+        Ok(())
+    })?;
+    Ok(scan.finish())
+}
+
+/// Scans the structure, and collects the header up to a bound for the thread keys.
+#[derive(Default)]
+pub(crate) struct Scan {
+    scanner: Scanner,
+    header: Vec<u8>,
+}
+
+impl Scan {
+    pub(crate) fn feed(&mut self, octets: &[u8]) {
+        self.scanner.feed(octets);
+        let keep = octets.len().min(HEADER - self.header.len());
+        self.header.extend_from_slice(&octets[..keep]);
+    }
+
+    pub(crate) fn finish(self) -> Derived {
+        let structure = self.scanner.finish();
+        let header_len = structure.header_len();
+        let header = usize::try_from(header_len)
+            .unwrap_or(usize::MAX)
+            .min(self.header.len());
+        Derived {
+            header_len,
+            envelope: structure.envelope().into(),
+            body: structure.body().into(),
+            body_structure: structure.body_structure().into(),
+            structure: structure.encode().into(),
+            threads: thread_ids(&self.header[..header])
+                .into_iter()
+                .map(fnv)
+                .collect(),
+        }
+    }
+}
+
+/// FNV-1a: stable across versions, since it is kept on disk.
+fn fnv(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+const HEADER: usize = 4 * WINDOW;

@@ -1,0 +1,25 @@
+//! The storage contract of the Pillarbox IMAP server, its backends, accounts, and a conformance kit.
+
+mod accounts;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod contract;
+mod derive;
+mod error;
+mod memory;
+mod ops;
+#[cfg(feature = "sqlite")]
+mod pack;
+mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod table;
+mod upload;
+
+pub use accounts::{AnyAccounts, StaticAccounts};
+#[cfg(feature = "sqlite")]
+pub use accounts::{FileAccounts, hash_password};
+pub use contract::{Accounts, Backend, Job, Notices, ReplySlot};
+pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Embedded, OpenError, Options, rebuild};

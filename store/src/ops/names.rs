@@ -1,0 +1,213 @@
+//! Mailboxes by name: listing, making, deleting, renaming, subscribing.
+
+use pillarbox_core::effect::{
+    Create, Delete, ErrorKind, MailboxRow, MailboxStatus, Mailboxes, Notice, Rename, SpecialUse,
+    Status, StoreError, Subscribe,
+};
+use pillarbox_core::id::{AccountId, MailboxId, Uid};
+use pillarbox_core::mailbox::MailboxName;
+
+use super::change::remove;
+use crate::error::no_mailbox;
+use crate::record::Mailbox;
+use crate::table::{Result, Tables};
+
+pub(crate) fn inbox() -> MailboxName {
+    MailboxName::inbox()
+}
+
+pub(super) fn mailboxes(t: &mut dyn Tables, op: &Mailboxes) -> Result<Vec<MailboxRow>> {
+    let owner = op.actor.account;
+    let after = op.after.as_ref().map(MailboxName::as_str);
+    let mut boxes = t.mailboxes(owner, after, op.limit)?.into_iter().peekable();
+    let mut subscriptions = t
+        .subscriptions(owner, after, op.limit)?
+        .into_iter()
+        .peekable();
+    let mut rows = Vec::new();
+    while rows.len() < op.limit {
+        let next = match (boxes.peek(), subscriptions.peek()) {
+            (None, None) => break,
+            (Some(b), Some(s)) => b.name.as_str().cmp(s.as_str()),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+        };
+        let subscribed = next.is_ge().then(|| subscriptions.next()).flatten();
+        let found = next.is_le().then(|| boxes.next()).flatten();
+        let Some(name) = found
+            .as_ref()
+            .map(|b| b.name.clone())
+            .or(subscribed.clone())
+        else {
+            break;
+        };
+        let mut row = MailboxRow::new(name);
+        row.subscribed = subscribed.is_some();
+        if let Some(found) = found {
+            row.id = Some(found.id);
+            row.special_use = found.special_use;
+            if op.status {
+                row.status = Some(counters(t, &found)?);
+            }
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+pub(super) fn status(t: &mut dyn Tables, op: &Status) -> Result<MailboxStatus> {
+    let mailbox = named(t, op.actor.account, &op.name)?;
+    counters(t, &mailbox)
+}
+
+fn counters(t: &mut dyn Tables, mailbox: &Mailbox) -> Result<MailboxStatus> {
+    let uids = t.uids(mailbox.id)?;
+    let recent = Uid::new(mailbox.recent_from.get()).map_or(0, |from| uids.len() - uids.rank(from));
+    Ok(mailbox.status(recent))
+}
+
+pub(super) fn create(t: &mut dyn Tables, op: &Create) -> Result<MailboxId> {
+    let owner = op.actor.account;
+    if t.mailbox_named(owner, &op.name)?.is_some() {
+        return Err(exists(&op.name));
+    }
+    create_parents(t, owner, &op.name)?;
+    create_mailbox(t, owner, op.name.clone(), op.special_use)
+}
+
+pub(crate) fn create_mailbox(
+    t: &mut dyn Tables,
+    owner: AccountId,
+    name: MailboxName,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId> {
+    let id = MailboxId(t.next_id()?);
+    let validity = t.next_validity(owner)?;
+    let mut mailbox = Mailbox::new(owner, id, name, validity);
+    mailbox.special_use = special_use;
+    t.put_mailbox(&mailbox)?;
+    Ok(id)
+}
+
+fn create_parents(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<()> {
+    for (at, _) in name.as_str().match_indices('/') {
+        let Ok(parent) = MailboxName::new(&name.as_str()[..at]) else {
+            continue;
+        };
+        if t.mailbox_named(owner, &parent)?.is_none() {
+            create_mailbox(t, owner, parent, None)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn delete(t: &mut dyn Tables, op: &Delete, notices: &mut Vec<Notice>) -> Result<()> {
+    let owner = op.actor.account;
+    if op.name == inbox() {
+        return Err(StoreError::new(
+            ErrorKind::Cannot,
+            "INBOX cannot be deleted",
+        ));
+    }
+    let mut mailbox = named(t, owner, &op.name)?;
+    if !below(t, owner, &op.name)?.is_empty() {
+        return Err(StoreError::new(
+            ErrorKind::HasChildren,
+            "The mailbox has others below it; delete those first",
+        ));
+    }
+    let uids = t.uids(mailbox.id)?;
+    remove(t, &mut mailbox, &uids)?;
+    t.drop_mailbox(&mailbox)?;
+    notices.push(Notice {
+        mailbox: mailbox.reference(),
+        modseq: None,
+    });
+    Ok(())
+}
+
+pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>) -> Result<()> {
+    let owner = op.actor.account;
+    let source = named(t, owner, &op.from)?;
+    if t.mailbox_named(owner, &op.to)?.is_some() {
+        return Err(exists(&op.to));
+    }
+    if op.from == inbox() {
+        create_parents(t, owner, &op.to)?;
+        create_mailbox(t, owner, op.to.clone(), None)?;
+        return super::change::move_all(t, source, &op.to, notices);
+    }
+    let prefix = format!("{}/", op.from.as_str());
+    if op.to.as_str().starts_with(&prefix) {
+        return Err(StoreError::new(
+            ErrorKind::Cannot,
+            "A mailbox cannot be moved below itself",
+        ));
+    }
+    let mut moving = vec![(source, op.to.clone())];
+    for child in below(t, owner, &op.from)? {
+        let name = format!(
+            "{}/{}",
+            op.to.as_str(),
+            &child.name.as_str()[prefix.len()..]
+        );
+        let name = MailboxName::new(&name).map_err(|_| bad_name())?;
+        if t.mailbox_named(owner, &name)?.is_some() {
+            return Err(exists(&name));
+        }
+        moving.push((child, name));
+    }
+    create_parents(t, owner, &op.to)?;
+    for (mut mailbox, name) in moving {
+        mailbox.name = name;
+        mailbox.next_modseq();
+        t.put_mailbox(&mailbox)?;
+        notices.push(Notice {
+            mailbox: mailbox.reference(),
+            modseq: Some(mailbox.highest_modseq),
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
+    t.set_subscribed(op.actor.account, &op.name, op.on)
+}
+
+pub(super) fn named(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Mailbox> {
+    t.mailbox_named(owner, name)?
+        .ok_or_else(|| no_mailbox(name))
+}
+
+fn below(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Vec<Mailbox>> {
+    let prefix = format!("{}/", name.as_str());
+    let mut found = Vec::new();
+    let mut after = prefix.clone();
+    loop {
+        let page = t.mailboxes(owner, Some(&after), PAGE)?;
+        let full = page.len() == PAGE;
+        for mailbox in page {
+            if !mailbox.name.as_str().starts_with(&prefix) {
+                return Ok(found);
+            }
+            after = mailbox.name.as_str().to_owned();
+            found.push(mailbox);
+        }
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+fn exists(name: &MailboxName) -> StoreError {
+    StoreError::new(
+        ErrorKind::AlreadyExists,
+        format!("There is a mailbox {} already", name.as_str()),
+    )
+}
+
+fn bad_name() -> StoreError {
+    StoreError::new(ErrorKind::Cannot, "A name below the new one is too long")
+}
+
+const PAGE: usize = 500;

@@ -1,0 +1,120 @@
+//! What a store keeps about mailboxes and messages.
+
+use bytes::Bytes;
+use pillarbox_core::date::DateTime;
+use pillarbox_core::effect::{MailboxRef, MailboxStatus, SpecialUse};
+use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
+use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use pillarbox_core::mailbox::MailboxName;
+use std::num::NonZeroU32;
+
+/// A mailbox with its counters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Mailbox {
+    pub owner: AccountId,
+    pub id: MailboxId,
+    pub name: MailboxName,
+    pub special_use: Option<SpecialUse>,
+    pub uid_validity: UidValidity,
+    pub uid_next: NonZeroU32,
+    pub highest_modseq: ModSeq,
+    pub recent_from: NonZeroU32,
+    pub messages: u64,
+    pub unseen: u64,
+    pub deleted: u64,
+    pub size: u64,
+    pub keywords: Keywords,
+    /// Expunges at or below this modseq may be missing from the log.
+    pub floor: ModSeq,
+}
+
+impl Mailbox {
+    pub(crate) fn new(
+        owner: AccountId,
+        id: MailboxId,
+        name: MailboxName,
+        uid_validity: UidValidity,
+    ) -> Self {
+        Self {
+            owner,
+            id,
+            name,
+            special_use: None,
+            uid_validity,
+            uid_next: NonZeroU32::MIN,
+            highest_modseq: ModSeq(1),
+            recent_from: NonZeroU32::MIN,
+            messages: 0,
+            unseen: 0,
+            deleted: 0,
+            size: 0,
+            keywords: Keywords::from([]),
+            floor: ModSeq(0),
+        }
+    }
+
+    pub(crate) fn reference(&self) -> MailboxRef {
+        MailboxRef {
+            owner: self.owner,
+            id: self.id,
+        }
+    }
+
+    pub(crate) fn next_modseq(&mut self) -> ModSeq {
+        self.highest_modseq.0 += 1;
+        self.highest_modseq
+    }
+
+    pub(crate) fn count_in(&mut self, message: &Message) {
+        self.messages += 1;
+        self.size += message.size;
+        self.unseen += u64::from(!message.flags.system.has(SystemFlags::SEEN));
+        self.deleted += u64::from(message.flags.system.has(SystemFlags::DELETED));
+    }
+
+    pub(crate) fn count_out(&mut self, message: &Message) {
+        self.messages -= 1;
+        self.size -= message.size;
+        self.unseen -= u64::from(!message.flags.system.has(SystemFlags::SEEN));
+        self.deleted -= u64::from(message.flags.system.has(SystemFlags::DELETED));
+    }
+
+    pub(crate) fn status(&self, recent: u64) -> MailboxStatus {
+        MailboxStatus {
+            id: self.id,
+            messages: self.messages,
+            unseen: self.unseen,
+            deleted: self.deleted,
+            recent,
+            size: self.size,
+            uid_next: self.uid_next,
+            uid_validity: self.uid_validity,
+            highest_modseq: self.highest_modseq,
+        }
+    }
+}
+
+/// A message in a mailbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Message {
+    pub uid: Uid,
+    pub modseq: ModSeq,
+    pub flags: Flags,
+    pub size: u64,
+    pub internal_date: DateTime,
+    pub save_date: i64,
+    pub email_id: EmailId,
+    pub thread_id: ThreadId,
+}
+
+/// What is computed once from a message's octets.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Derived {
+    pub header_len: u64,
+    pub envelope: Bytes,
+    pub body: Bytes,
+    pub body_structure: Bytes,
+    pub structure: Bytes,
+    /// Hashes of the message's own id, of the one it answers and of its references.
+    pub threads: Vec<u64>,
+}

@@ -1,0 +1,234 @@
+//! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
+
+mod recover;
+mod schema;
+mod tables;
+mod threads;
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use pillarbox_core::effect::{Effect, StoreError};
+use rusqlite::Connection;
+
+use crate::contract::{Backend, Job, Notices};
+use crate::error::lock;
+use crate::ops;
+use crate::pack::{Files, Writer};
+use crate::upload::Uploads;
+
+pub use recover::rebuild;
+
+/// How an embedded store is run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Threads that read; two by default.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: 2 }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the store in {path} is in use by another process; stop that one first", path = .0.display())]
+    InUse(PathBuf),
+    /// The folder or a file in it cannot be used.
+    #[error("cannot use {shown}: {source}", shown = .path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A newer version wrote it.
+    #[error("the store has format {0}, which is newer than this program knows; use a newer one")]
+    Newer(i64),
+    /// The SQLite library can lose commits.
+    #[error("SQLite {0} can lose commits; 3.51.3 is the least that does not")]
+    OldSqlite(String),
+    /// The index does not work.
+    #[error("the index does not work ({0}); its mail can be recovered with rebuild")]
+    Index(String),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Index(e.to_string())
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(e: StoreError) -> Self {
+        Self::Index(e.to_string())
+    }
+}
+
+/// Keeps mail in a folder of its own.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    write: Option<mpsc::Sender<Job>>,
+    read: Option<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: File,
+}
+
+struct Shared {
+    files: Arc<Files>,
+    uploads: Uploads,
+    notices: Mutex<Option<Notices>>,
+    /// Accounts that have their rows, so that readers can serve them.
+    known: Mutex<BTreeSet<u64>>,
+}
+
+impl Embedded {
+    /// Opens the store in this folder, making it if there is none, and recovers what a crash left.
+    ///
+    /// # Errors
+    /// When the folder is in use, not usable, of a newer format, or its index is damaged.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let folder = Folder::new(path.as_ref())?;
+        let conn = folder.connect()?;
+        schema::create(&conn)?;
+        let files = Arc::new(Files::new(folder.packs.clone()));
+        recover::replay(&conn, &files)?;
+        let next = recover::next_segment(&files, &folder.packs)?;
+        let pack = Writer::begin(files.clone(), next).map_err(at(&folder.packs))?;
+        let shared = Arc::new(Shared {
+            files,
+            uploads: Uploads::new(Some(folder.spool.clone())),
+            notices: Mutex::new(None),
+            known: Mutex::default(),
+        });
+        let (write, jobs) = mpsc::channel();
+        let writer = threads::Group::new(conn, pack, shared.clone());
+        let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
+        let (read, jobs) = mpsc::channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..options.readers.max(1) {
+            let (conn, jobs, shared) = (folder.connect()?, jobs.clone(), shared.clone());
+            running.push(spawn("pillarbox-reader", move || {
+                threads::read(&conn, &jobs, &shared);
+            })?);
+        }
+        Ok(Self {
+            shared,
+            write: Some(write),
+            read: Some(read),
+            threads: running,
+            _lock: folder.lock,
+        })
+    }
+}
+
+impl Backend for Embedded {
+    fn submit(&self, job: Job) {
+        let served_by_readers = ops::only_reads(job.effect())
+            && ops::owner(job.effect()).is_some_and(|o| lock(&self.shared.known).contains(&o.0));
+        if matches!(
+            job.effect(),
+            Effect::UploadChunk(_) | Effect::UploadAbort(_)
+        ) {
+            let (effect, slot) = job.into_parts();
+            if let Ok(reply) = ops::run_upload(&self.shared.uploads, effect) {
+                slot.send(reply);
+            }
+            return;
+        }
+        let queue = if served_by_readers {
+            &self.read
+        } else {
+            &self.write
+        };
+        if let Some(queue) = queue {
+            // A thread that is gone drops the job, which then answers that it was lost.
+            let _ = queue.send(job);
+        }
+    }
+
+    fn subscribe(&self, notices: Notices) {
+        *lock(&self.shared.notices) = Some(notices);
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.write = None;
+        self.read = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The store's folder, locked.
+struct Folder {
+    index: PathBuf,
+    packs: PathBuf,
+    spool: PathBuf,
+    lock: File,
+}
+
+impl Folder {
+    fn new(path: &Path) -> Result<Self, OpenError> {
+        let packs = path.join("packs");
+        let spool = path.join("spool");
+        std::fs::create_dir_all(&packs).map_err(at(&packs))?;
+        let lock_path = path.join("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(e)) => return Err(at(&lock_path)(e)),
+        }
+        // Uploads that a crash interrupted were never acknowledged.
+        if spool.exists() {
+            std::fs::remove_dir_all(&spool).map_err(at(&spool))?;
+        }
+        std::fs::create_dir(&spool).map_err(at(&spool))?;
+        File::open(path)
+            .and_then(|dir| dir.sync_all())
+            .map_err(at(path))?;
+        Ok(Self {
+            index: path.join("index.sqlite"),
+            packs,
+            spool,
+            lock,
+        })
+    }
+
+    fn connect(&self) -> Result<Connection, OpenError> {
+        let conn = Connection::open(&self.index)?;
+        schema::prepare(&conn)?;
+        Ok(conn)
+    }
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(run).map_err(at(Path::new(name)))
+}

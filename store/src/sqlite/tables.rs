@@ -1,0 +1,436 @@
+//! The tables in SQLite, within one transaction.
+
+use std::num::NonZeroU32;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use pillarbox_core::date::DateTime;
+use pillarbox_core::effect::{ErrorKind, SpecialUse, StoreError};
+use pillarbox_core::flag::{Flags, SystemFlags};
+use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::set::UidSet;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use crate::memory::next_validity;
+use crate::pack::{Files, Kind, Meta, Place, Writer};
+use crate::record::{Derived, Mailbox, Message};
+use crate::table::{Result, Tables};
+use crate::upload::Upload;
+
+/// One transaction; only the writer's may change anything.
+pub(super) struct Transaction<'a> {
+    pub conn: &'a Connection,
+    pub files: &'a Files,
+    pub pack: Option<&'a mut Writer>,
+    /// Records for the pack that must not come before the commit.
+    pub after: Vec<(Kind, Meta)>,
+}
+
+impl Transaction<'_> {
+    fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
+        statement.execute(values).map_err(failed)
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
+        statement.query_row(values, read).optional().map_err(failed)
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map(values, read).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    fn record(
+        &mut self,
+        kind: Kind,
+        meta: &Meta,
+        upload: Option<&mut Upload>,
+    ) -> Result<Option<Place>> {
+        let pack = self.pack.as_mut();
+        pack.map(|pack| pack.append(kind, meta, upload)).transpose()
+    }
+
+    pub(super) fn put_cold(&self, email: EmailId, place: Place, d: &Derived) -> Result<()> {
+        let values = params![
+            signed(email.0),
+            signed(place.segment),
+            signed(place.offset),
+            signed(place.size),
+            signed(d.header_len),
+            &d.envelope[..],
+            &d.body[..],
+            &d.body_structure[..],
+            &d.structure[..],
+        ];
+        self.run(
+            "INSERT OR REPLACE INTO cold VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+            values,
+        )?;
+        Ok(())
+    }
+}
+
+impl Tables for Transaction<'_> {
+    fn has_account(&mut self, owner: AccountId) -> Result<bool> {
+        let sql = "SELECT 1 FROM account WHERE id = ?1";
+        Ok(self.one(sql, [signed(owner.0)], |_| Ok(()))?.is_some())
+    }
+
+    fn add_account(&mut self, owner: AccountId) -> Result<()> {
+        let sql = "INSERT INTO account VALUES (?1, 0)";
+        self.run(sql, [signed(owner.0)]).map(drop)
+    }
+
+    fn next_validity(&mut self, owner: AccountId) -> Result<UidValidity> {
+        let sql = "SELECT validity FROM account WHERE id = ?1";
+        let last = self.one(sql, [signed(owner.0)], |r| r.get::<_, u32>(0))?;
+        let next = next_validity(last.unwrap_or(0))?;
+        let sql = "UPDATE account SET validity = ?2 WHERE id = ?1";
+        self.run(sql, [signed(owner.0), i64::from(next)])?;
+        Ok(UidValidity(
+            NonZeroU32::new(next).expect("a counter that only grows is not zero"),
+        ))
+    }
+
+    fn next_id(&mut self) -> Result<u64> {
+        let sql = "UPDATE meta SET value = value + 1 WHERE key = 'next_id' RETURNING value";
+        let id = self.one(sql, [], |r| r.get::<_, i64>(0))?;
+        id.map(i64::cast_unsigned)
+            .ok_or_else(|| failed(rusqlite::Error::QueryReturnedNoRows))
+    }
+
+    fn mailbox(&mut self, id: MailboxId) -> Result<Option<Mailbox>> {
+        let sql = "SELECT * FROM mailbox WHERE id = ?1";
+        self.one(sql, [signed(id.0)], mailbox_row)
+    }
+
+    fn mailbox_named(&mut self, owner: AccountId, name: &MailboxName) -> Result<Option<Mailbox>> {
+        let sql = "SELECT * FROM mailbox WHERE owner = ?1 AND name = ?2";
+        self.one(sql, params![signed(owner.0), name.as_str()], mailbox_row)
+    }
+
+    fn mailboxes(
+        &mut self,
+        owner: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mailbox>> {
+        let sql = "SELECT * FROM mailbox WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        let values = params![signed(owner.0), after.unwrap_or(""), rows(limit)];
+        self.all(sql, values, mailbox_row)
+    }
+
+    fn put_mailbox(&mut self, m: &Mailbox) -> Result<()> {
+        let before = self.mailbox(m.id)?;
+        if before.is_none_or(|b| b.name != m.name) {
+            self.record(Kind::Mailbox, &Meta::new(m, None), None)?;
+        }
+        let values = params![
+            signed(m.id.0),
+            signed(m.owner.0),
+            m.name.as_str(),
+            m.special_use.map(SpecialUse::name),
+            m.uid_validity.0.get(),
+            m.uid_next.get(),
+            signed(m.highest_modseq.0),
+            m.recent_from.get(),
+            signed(m.messages),
+            signed(m.unseen),
+            signed(m.deleted),
+            signed(m.size),
+            m.keywords.join(" "),
+            signed(m.floor.0),
+        ];
+        self.run(
+            "INSERT INTO mailbox VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) ON CONFLICT (id) DO UPDATE SET
+             name=?3, special=?4, validity=?5, uid_next=?6, modseq=?7, recent_from=?8, messages=?9, unseen=?10, deleted=?11,
+             size=?12, keywords=?13, floor=?14",
+            values,
+        )?;
+        Ok(())
+    }
+
+    fn drop_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
+        let id = [signed(mailbox.id.0)];
+        self.run("DELETE FROM expunged WHERE mailbox = ?1", id)?;
+        self.run("DELETE FROM mailbox WHERE id = ?1", id)?;
+        self.after.push((Kind::Dropped, Meta::new(mailbox, None)));
+        Ok(())
+    }
+
+    fn subscriptions(
+        &mut self,
+        owner: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MailboxName>> {
+        let sql =
+            "SELECT name FROM subscription WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        let values = params![signed(owner.0), after.unwrap_or(""), rows(limit)];
+        self.all(sql, values, |r| name(r, 0))
+    }
+
+    fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
+        let sql = if on {
+            "INSERT OR IGNORE INTO subscription VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM subscription WHERE owner = ?1 AND name = ?2"
+        };
+        let values = params![signed(owner.0), name.as_str()];
+        self.run(sql, values).map(drop)
+    }
+
+    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
+        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 ORDER BY uid";
+        let uids = self.all(sql, [signed(mailbox.0)], |r| r.get::<_, u32>(0))?;
+        Ok(UidSet::from_ranges(uids.into_iter().map(|u| (u, u))))
+    }
+
+    fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>> {
+        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 AND system & 1 = 0 ORDER BY uid LIMIT 1";
+        self.one(sql, [signed(mailbox.0)], |r| uid(r, 0))
+    }
+
+    fn message(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
+        let sql = "SELECT * FROM hot WHERE mailbox = ?1 AND uid = ?2";
+        self.one(sql, [signed(mailbox.0), uid.get().into()], message_row)
+    }
+
+    fn messages(
+        &mut self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        let sql =
+            "SELECT * FROM hot WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4";
+        let values = params![signed(mailbox.0), from, to, rows(limit)];
+        self.all(sql, values, message_row)
+    }
+
+    fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>> {
+        let sql = "SELECT * FROM hot WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid";
+        self.all(sql, [signed(mailbox.0), signed(since.0)], message_row)
+    }
+
+    fn put_message(&mut self, mailbox: &Mailbox, m: &Message) -> Result<()> {
+        let values = params![
+            signed(mailbox.id.0),
+            m.uid.get(),
+            signed(m.modseq.0),
+            m.flags.system.0,
+            m.flags.keywords.to_le_bytes(),
+            signed(m.size),
+            m.internal_date.unix,
+            m.internal_date.zone_minutes,
+            m.save_date,
+            signed(m.email_id.0),
+            signed(m.thread_id.0),
+        ];
+        let sql = "INSERT OR REPLACE INTO hot VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+        self.run(sql, values).map(drop)
+    }
+
+    fn bury_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
+        let key = params![signed(mailbox.id.0), message.uid.get(), now()];
+        self.run(
+            "INSERT OR REPLACE INTO grave SELECT *, ?3 FROM hot WHERE mailbox = ?1 AND uid = ?2",
+            key,
+        )?;
+        let key = params![signed(mailbox.id.0), message.uid.get()];
+        self.run("DELETE FROM hot WHERE mailbox = ?1 AND uid = ?2", key)?;
+        let meta = Meta::new(mailbox, Some(message));
+        self.after.push((Kind::Gone, meta));
+        Ok(())
+    }
+
+    fn buried(&mut self, mailbox: MailboxId, from: u32, to: u32) -> Result<Vec<Message>> {
+        let sql = "SELECT * FROM grave WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND buried > ?4 ORDER BY uid";
+        let values = params![signed(mailbox.0), from, to, now() - VIEW_GRACE];
+        self.all(sql, values, message_row)
+    }
+
+    fn log_expunge(&mut self, mailbox: &mut Mailbox, modseq: ModSeq, uids: &UidSet) -> Result<()> {
+        for &(first, last) in uids.ranges() {
+            let values = params![signed(mailbox.id.0), signed(modseq.0), first, last];
+            self.run("INSERT INTO expunged VALUES (?1, ?2, ?3, ?4)", values)?;
+        }
+        Ok(())
+    }
+
+    fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
+        let sql = "SELECT first, last FROM expunged WHERE mailbox = ?1 AND modseq > ?2";
+        let values = [signed(mailbox.0), signed(since.0)];
+        let ranges = self.all(sql, values, |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(UidSet::from_ranges(ranges))
+    }
+
+    fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>> {
+        let sql = "SELECT thread FROM thread WHERE owner = ?1 AND hash = ?2";
+        let values = [signed(owner.0), signed(hash)];
+        self.one(sql, values, |r| number(r, 0).map(ThreadId))
+    }
+
+    fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()> {
+        let values = [signed(owner.0), signed(hash), signed(thread.0)];
+        let sql = "INSERT OR IGNORE INTO thread VALUES (?1, ?2, ?3)";
+        self.run(sql, values).map(drop)
+    }
+
+    fn derived(&mut self, email: EmailId) -> Result<Derived> {
+        let sql =
+            "SELECT header, envelope, body, body_structure, structure FROM cold WHERE email = ?1";
+        let found = self.one(sql, [signed(email.0)], |r| {
+            Ok(Derived {
+                header_len: number(r, 0)?,
+                envelope: r.get::<_, Vec<u8>>(1)?.into(),
+                body: r.get::<_, Vec<u8>>(2)?.into(),
+                body_structure: r.get::<_, Vec<u8>>(3)?.into(),
+                structure: r.get::<_, Vec<u8>>(4)?.into(),
+                threads: Vec::new(),
+            })
+        })?;
+        found.ok_or_else(missing)
+    }
+
+    fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
+        let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
+        let place = self.one(sql, [signed(email.0)], |r| {
+            Ok(Place {
+                segment: number(r, 0)?,
+                offset: number(r, 1)?,
+                size: number(r, 2)?,
+            })
+        })?;
+        self.files.read(place.ok_or_else(missing)?, offset, max)
+    }
+
+    fn put_content(
+        &mut self,
+        mailbox: &Mailbox,
+        message: &Message,
+        derived: &Derived,
+        upload: &mut Upload,
+    ) -> Result<()> {
+        let meta = Meta::new(mailbox, Some(message));
+        let place = self.record(Kind::Message, &meta, Some(upload))?;
+        self.put_cold(message.email_id, place.ok_or_else(missing)?, derived)
+    }
+
+    fn put_copy(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
+        let meta = Meta::new(mailbox, Some(message));
+        self.record(Kind::Copy, &meta, None).map(drop)
+    }
+}
+
+fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {
+    let keywords: String = r.get(12)?;
+    let special: Option<String> = r.get(3)?;
+    Ok(Mailbox {
+        id: MailboxId(number(r, 0)?),
+        owner: AccountId(number(r, 1)?),
+        name: name(r, 2)?,
+        special_use: special.as_deref().and_then(SpecialUse::from_name),
+        uid_validity: UidValidity(positive(r, 4)?),
+        uid_next: positive(r, 5)?,
+        highest_modseq: ModSeq(number(r, 6)?),
+        recent_from: positive(r, 7)?,
+        messages: number(r, 8)?,
+        unseen: number(r, 9)?,
+        deleted: number(r, 10)?,
+        size: number(r, 11)?,
+        keywords: keywords.split_ascii_whitespace().map(Into::into).collect(),
+        floor: ModSeq(number(r, 13)?),
+    })
+}
+
+fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        uid: uid(r, 1)?,
+        modseq: ModSeq(number(r, 2)?),
+        flags: Flags {
+            system: SystemFlags(r.get(3)?),
+            keywords: u128::from_le_bytes(r.get(4)?),
+        },
+        size: number(r, 5)?,
+        internal_date: DateTime {
+            unix: r.get(6)?,
+            zone_minutes: r.get(7)?,
+        },
+        save_date: r.get(8)?,
+        email_id: EmailId(number(r, 9)?),
+        thread_id: ThreadId(number(r, 10)?),
+    })
+}
+
+fn name(r: &Row<'_>, at: usize) -> rusqlite::Result<MailboxName> {
+    let text: String = r.get(at)?;
+    MailboxName::new(&text).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, 0))
+}
+
+fn positive(r: &Row<'_>, at: usize) -> rusqlite::Result<NonZeroU32> {
+    NonZeroU32::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
+}
+
+fn uid(r: &Row<'_>, at: usize) -> rusqlite::Result<Uid> {
+    Uid::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
+}
+
+fn number(r: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    r.get::<_, i64>(at).map(i64::cast_unsigned)
+}
+
+pub(super) fn signed(n: u64) -> i64 {
+    n.cast_signed()
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn missing() -> StoreError {
+    StoreError::new(ErrorKind::Corruption, "The message's octets are missing")
+}
+
+/// "Cannot read" is told as such, and a full disk apart.
+pub(super) fn failed(e: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+    let (kind, text) = match e.sqlite_error_code() {
+        Some(DiskFull) => (
+            ErrorKind::OverQuota,
+            "The server has no room; nothing was stored. Deleting still works",
+        ),
+        Some(DatabaseCorrupt | NotADatabase) => (
+            ErrorKind::Corruption,
+            "The server's index is damaged; the operator can rebuild it",
+        ),
+        _ => (
+            ErrorKind::Unavailable,
+            "The server could not reach its storage; try again later",
+        ),
+    };
+    StoreError::new(kind, text).detail(format!("index: {e}"))
+}
+
+pub(super) const VIEW_GRACE: i64 = 3600;

@@ -1,0 +1,80 @@
+//! The tables that operations work on, within one transaction of a backend.
+
+use bytes::Bytes;
+use pillarbox_core::effect::StoreError;
+use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::set::UidSet;
+
+use crate::record::{Derived, Mailbox, Message};
+use crate::upload::Upload;
+
+pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// One transaction. A failed operation is rolled back by the backend, or has changed nothing where it says so.
+pub(crate) trait Tables {
+    fn has_account(&mut self, owner: AccountId) -> Result<bool>;
+    fn add_account(&mut self, owner: AccountId) -> Result<()>;
+    /// A validity above all that this account was given, and at least the wall clock's seconds.
+    fn next_validity(&mut self, owner: AccountId) -> Result<UidValidity>;
+    /// A number never given before.
+    fn next_id(&mut self) -> Result<u64>;
+
+    fn mailbox(&mut self, id: MailboxId) -> Result<Option<Mailbox>>;
+    fn mailbox_named(&mut self, owner: AccountId, name: &MailboxName) -> Result<Option<Mailbox>>;
+    /// In byte order of names, those after `after`.
+    fn mailboxes(
+        &mut self,
+        owner: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Mailbox>>;
+    /// Inserts or replaces.
+    fn put_mailbox(&mut self, mailbox: &Mailbox) -> Result<()>;
+    /// Its messages are gone already.
+    fn drop_mailbox(&mut self, mailbox: &Mailbox) -> Result<()>;
+
+    fn subscriptions(
+        &mut self,
+        owner: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MailboxName>>;
+    fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
+
+    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet>;
+    fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>>;
+    fn message(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>>;
+    /// Ascending by UID.
+    fn messages(
+        &mut self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
+    /// Ascending by UID, those with a greater modseq.
+    fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>>;
+    fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
+    /// Takes the message out of the mailbox; its octets stay readable for the view grace.
+    fn bury_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
+    /// Messages of these UIDs that went within the view grace, ascending.
+    fn buried(&mut self, mailbox: MailboxId, from: u32, to: u32) -> Result<Vec<Message>>;
+    fn log_expunge(&mut self, mailbox: &mut Mailbox, modseq: ModSeq, uids: &UidSet) -> Result<()>;
+    fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet>;
+
+    fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>>;
+    fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()>;
+    fn derived(&mut self, email: EmailId) -> Result<Derived>;
+    fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes>;
+    /// Keeps the octets of an upload as the content of this message.
+    fn put_content(
+        &mut self,
+        mailbox: &Mailbox,
+        message: &Message,
+        derived: &Derived,
+        upload: &mut Upload,
+    ) -> Result<()>;
+    /// Notes a further place of a content that is kept already.
+    fn put_copy(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
+}

@@ -1,0 +1,176 @@
+//! Messages on their way in: in memory while small, in a spool file of their own when not.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use pillarbox_core::effect::{ErrorKind, StoreError};
+use pillarbox_core::id::UploadId;
+
+use crate::error::{self, lock};
+use crate::table::Result;
+
+/// Every upload of a store; a message is held by one at a time.
+pub(crate) struct Uploads {
+    spool: Option<PathBuf>,
+    next: AtomicU64,
+    open: Mutex<BTreeMap<u64, Arc<Mutex<Upload>>>>,
+}
+
+impl Uploads {
+    /// Large uploads go to files in `spool`, or stay in memory.
+    pub(crate) fn new(spool: Option<PathBuf>) -> Self {
+        Self {
+            spool,
+            next: AtomicU64::new(1),
+            open: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn begin(&self, size: u64) -> UploadId {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let upload = Upload {
+            size,
+            received: 0,
+            has_nul: false,
+            head: Vec::new(),
+            spool: None,
+        };
+        lock(&self.open).insert(id, Arc::new(Mutex::new(upload)));
+        UploadId(id)
+    }
+
+    pub(crate) fn chunk(&self, id: UploadId, data: &Bytes) -> Result<()> {
+        let upload = lock(&self.open).get(&id.0).cloned().ok_or_else(unknown)?;
+        let path = self.spool.as_ref().map(|dir| dir.join(id.0.to_string()));
+        lock(&upload).push(data, path)
+    }
+
+    /// Takes an upload out: whatever becomes of it, it is not there any more.
+    pub(crate) fn take(&self, id: UploadId) -> Option<Arc<Mutex<Upload>>> {
+        lock(&self.open).remove(&id.0)
+    }
+}
+
+/// One message on its way in.
+pub(crate) struct Upload {
+    size: u64,
+    received: u64,
+    has_nul: bool,
+    head: Vec<u8>,
+    spool: Option<Spool>,
+}
+
+impl Upload {
+    fn push(&mut self, data: &[u8], path: Option<PathBuf>) -> Result<()> {
+        self.received += data.len() as u64;
+        if self.received > self.size {
+            return Err(wrong_length());
+        }
+        self.has_nul = self.has_nul || data.contains(&0);
+        let outgrown = self.spool.is_none() && self.head.len() + data.len() > IN_MEMORY;
+        if let Some(path) = path.filter(|_| outgrown) {
+            let mut spool = Spool::create(path).map_err(|e| error::io("spool", &e))?;
+            spool.write(&self.head)?;
+            self.head = Vec::new();
+            self.spool = Some(spool);
+        }
+        match &mut self.spool {
+            Some(spool) => spool.write(data),
+            None => {
+                self.head.extend_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Refuses what is not complete or cannot be kept as it is (RFC 9051 §4.3.1: NUL only in literal8).
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.received != self.size {
+            return Err(wrong_length());
+        }
+        if self.has_nul {
+            return Err(StoreError::new(
+                ErrorKind::UnknownCte,
+                "The message holds NUL octets, which this server cannot keep",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Hands all octets over in windows.
+    pub(crate) fn for_each(&mut self, mut window: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(spool) = &mut self.spool else {
+            return self.head.chunks(WINDOW).try_for_each(window);
+        };
+        let failed = |e| error::io("spool", &e);
+        spool.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut buffer = vec![0; WINDOW];
+        loop {
+            let mut filled = 0;
+            while filled < WINDOW {
+                match spool.file.read(&mut buffer[filled..]).map_err(failed)? {
+                    0 => break,
+                    n => filled += n,
+                }
+            }
+            if filled == 0 {
+                return Ok(());
+            }
+            window(&buffer[..filled])?;
+        }
+    }
+}
+
+/// A file that goes away with the upload.
+struct Spool {
+    file: File,
+    path: PathBuf,
+}
+
+impl Spool {
+    fn create(path: PathBuf) -> std::io::Result<Self> {
+        let file = File::options()
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .open(&path)?;
+        Ok(Self { file, path })
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<()> {
+        self.file
+            .write_all(data)
+            .map_err(|e| error::io("spool", &e))
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed when the store is opened.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+pub(crate) fn unknown() -> StoreError {
+    StoreError::new(ErrorKind::Cannot, "The upload is not there any more")
+}
+
+fn wrong_length() -> StoreError {
+    StoreError::new(
+        ErrorKind::ServerBug,
+        "The message is not as long as was announced; nothing was stored",
+    )
+}
+
+const IN_MEMORY: usize = 256 << 10;
+/// Octets handled at once; also the block of a pack.
+pub(crate) const WINDOW: usize = 64 << 10;

@@ -1,0 +1,196 @@
+//! The conformance kit on every backend, and what only a store on disk promises.
+#![cfg(all(feature = "sqlite", feature = "conformance"))]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pillarbox_core::effect::ErrorKind;
+use pillarbox_core::id::Uid;
+use pillarbox_store::conformance::{append, body, run};
+use pillarbox_store::{Embedded, Memory, OpenError, Options, rebuild};
+
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pillarbox-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn open(&self) -> Embedded {
+        Embedded::open(&self.0, Options::default()).unwrap()
+    }
+
+    fn pack(&self) -> PathBuf {
+        self.0.join("packs").join(format!("{:016x}.pack", 0))
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn uid(n: u32) -> Uid {
+    Uid::new(n).unwrap()
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn memory_conforms() {
+    run(|| Box::new(Memory::new()));
+}
+
+#[test]
+fn embedded_conforms() {
+    let kept = std::sync::Mutex::new(Vec::new());
+    run(|| {
+        let temp = Temp::new();
+        let store = temp.open();
+        kept.lock().unwrap().push(temp);
+        Box::new(store)
+    });
+}
+
+#[test]
+fn one_process_owns_a_store() {
+    let temp = Temp::new();
+    let store = temp.open();
+    let second = Embedded::open(&temp.0, Options::default());
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    drop(store);
+    temp.open();
+}
+
+#[test]
+fn mail_is_there_after_reopening() {
+    let temp = Temp::new();
+    append(&temp.open(), "INBOX", b"first").unwrap();
+    append(&temp.open(), "INBOX", b"second").unwrap();
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), b"first");
+    assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+}
+
+#[test]
+fn an_older_index_gets_the_deliveries_after_it() {
+    let temp = Temp::new();
+    append(&temp.open(), "INBOX", b"first").unwrap();
+    let index = temp.0.join("index.sqlite");
+    let backup = std::fs::read(&index).unwrap();
+    append(&temp.open(), "INBOX", b"second").unwrap();
+    std::fs::write(&index, backup).unwrap();
+    let store = temp.open();
+    assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+    assert_eq!(append(&store, "INBOX", b"third").unwrap().uids, [uid(3)]);
+}
+
+#[test]
+fn a_tail_torn_at_any_octet_is_whole_or_not_there() {
+    let temp = Temp::new();
+    append(&temp.open(), "INBOX", b"first").unwrap();
+    let index = std::fs::read(temp.0.join("index.sqlite")).unwrap();
+    append(&temp.open(), "INBOX", b"second").unwrap();
+    let pack = temp.0.join("packs").join(format!("{:016x}.pack", 1));
+    let octets = std::fs::read(&pack).unwrap();
+    for len in 0..=octets.len() {
+        let torn = Temp::new();
+        copy_dir(&temp.0, &torn.0);
+        std::fs::write(torn.0.join("index.sqlite"), &index).unwrap();
+        let torn_pack = torn.0.join("packs").join(pack.file_name().unwrap());
+        std::fs::write(torn_pack, &octets[..len]).unwrap();
+        let store = torn.open();
+        assert_eq!(body(&store, uid(1)).unwrap(), b"first");
+        let next = append(&store, "INBOX", b"next").unwrap().uids[0];
+        if len == octets.len() {
+            assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+        } else {
+            assert_eq!(next, uid(2), "cut at {len}");
+        }
+        assert_eq!(body(&store, next).unwrap(), b"next");
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_one_message() {
+    let temp = Temp::new();
+    let store = temp.open();
+    append(&store, "INBOX", b"a good message").unwrap();
+    append(&store, "INBOX", b"a message to be damaged").unwrap();
+    append(&store, "INBOX", b"another good message").unwrap();
+    drop(store);
+    let mut octets = std::fs::read(temp.pack()).unwrap();
+    let at = octets.windows(7).position(|w| w == b"damaged").unwrap();
+    octets[at] ^= 1;
+    std::fs::write(temp.pack(), octets).unwrap();
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), b"a good message");
+    assert_eq!(
+        body(&store, uid(2)).unwrap_err().kind,
+        ErrorKind::Corruption
+    );
+    assert_eq!(body(&store, uid(3)).unwrap(), b"another good message");
+}
+
+#[test]
+fn a_lost_index_loses_no_mail() {
+    let temp = Temp::new();
+    let store = temp.open();
+    append(&store, "INBOX", b"first").unwrap();
+    append(&store, "INBOX", b"second").unwrap();
+    drop(store);
+    std::fs::remove_file(temp.0.join("index.sqlite")).unwrap();
+    assert_eq!(rebuild(&temp.0).unwrap(), 2);
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), b"first");
+    assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+    assert_eq!(append(&store, "INBOX", b"third").unwrap().uids, [uid(3)]);
+}
+
+#[test]
+fn a_large_message_is_spooled_and_nothing_stays_of_it() {
+    let temp = Temp::new();
+    let store = temp.open();
+    let octets: Vec<u8> = (0..3_000_000u32).map(|i| (i % 250) as u8 + 1).collect();
+    append(&store, "INBOX", &octets).unwrap();
+    assert_eq!(body(&store, uid(1)).unwrap(), octets);
+    let spool = std::fs::read_dir(temp.0.join("spool")).unwrap();
+    assert_eq!(spool.count(), 0);
+}
+
+/// Written by the first version of format 1; every later version opens it.
+#[test]
+fn the_golden_store_of_format_1_opens() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1");
+    if std::env::var_os("PILLARBOX_WRITE_GOLDEN").is_some() {
+        let store = Embedded::open(&golden, Options::default()).unwrap();
+        append(&store, "INBOX", GOLDEN).unwrap();
+        append(&store, "INBOX", b"second").unwrap();
+    }
+    let temp = Temp::new();
+    copy_dir(&golden, &temp.0);
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), GOLDEN);
+    assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+    drop(store);
+    assert_eq!(rebuild(&temp.0).unwrap(), 2);
+    assert_eq!(body(&temp.open(), uid(1)).unwrap(), GOLDEN);
+}
+
+const GOLDEN: &[u8] = b"Message-ID: <golden@example>\r\nSubject: Golden\r\n\r\nKept.\r\n";
