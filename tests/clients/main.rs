@@ -1,0 +1,7 @@
+//! The real binary against clients that others wrote, on each runtime, in plain text, over STARTTLS and over TLS.
+#![cfg(all(feature = "cli", feature = "sqlite"))]
+
+mod curl;
+mod demo;
+mod imaplib;
+mod mbsync;
