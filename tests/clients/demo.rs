@@ -64,6 +64,15 @@ impl Demo {
         run(&[&["curl", "-sSk", "-u", "user:pass", &url], arguments].concat())
     }
 
+    /// A file with the server's certificate, for clients that insist on one they know.
+    pub fn certificate(&self, folder: &Folder) -> String {
+        let path = folder.join(&format!("{}.pem", self.tls));
+        let connect = format!("openssl s_client -connect 127.0.0.1:{}", self.tls);
+        let script = format!("{connect} </dev/null 2>/dev/null | openssl x509 > {path}");
+        run(&["sh", "-c", &script]);
+        path
+    }
+
     /// How many messages INBOX has.
     pub fn messages(&self) -> u32 {
         let status = text(&self.curl_tls("", &["-X", "STATUS INBOX (MESSAGES)"]));

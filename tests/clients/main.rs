@@ -1,7 +1,9 @@
 //! The real binary against clients that others wrote, on each runtime, in plain text, over STARTTLS and over TLS.
 #![cfg(all(feature = "cli", feature = "sqlite"))]
 
+mod async_imap;
 mod curl;
 mod demo;
 mod imaplib;
 mod mbsync;
+mod mutt;

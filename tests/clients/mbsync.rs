@@ -98,20 +98,10 @@ fn mbsync(folder: &Folder, maildir: &str, demo: &Demo) -> Command {
          MaildirStore near\nPath {path}/\nInbox {path}/INBOX\nSubFolders Verbatim\n\n\
          Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Both\nExpunge Both\nSyncState {path}/state-\n",
         port = demo.tls,
-        certificate = certificate(folder, demo.tls),
+        certificate = demo.certificate(folder),
     );
     std::fs::write(&config, text).expect("the folder can be written");
     command(&["mbsync", "-c", &config, "-q", "-q", "c"])
-}
-
-/// The server's certificate, for a client that insists on one it knows.
-fn certificate(folder: &Folder, port: u16) -> String {
-    let path = folder.join(&format!("{port}.pem"));
-    let script = format!(
-        "openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 > {path}"
-    );
-    run(&["sh", "-c", &script]);
-    path
 }
 
 /// Every message of a Maildir without the header that mbsync adds, and its flags.
