@@ -5,11 +5,11 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use pillarbox_core::effect::{Effect, Reply};
+use pillarbox_core::effect::{Effect, Notice, Reply};
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{
     Action, Bye, CloseReason, Event, Peer, Session, Switch, Switched, TlsFacts,
@@ -45,6 +45,8 @@ pub struct Connection<S, C> {
     inbox: Arc<Inbox>,
     membership: Membership,
     began: Now,
+    /// The transport failed: nothing is read or written any more.
+    broken: bool,
     /// Set when the session ended: the reason, and until when its last octets may take.
     ended: Option<(CloseReason, Tick)>,
     summary: Summary,
@@ -109,6 +111,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             inbox,
             membership,
             began,
+            broken: false,
             ended: None,
             summary,
         };
@@ -120,7 +123,10 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
 
     /// One round: letters, time, the session's actions, writing, reading.
     fn round(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
-        let mut moved = self.letters();
+        let mut moved = self.letters(None);
+        if self.broken {
+            return Ok(moved | self.actions(now));
+        }
         moved |= self.time(cx, now)?;
         moved |= self.actions(now);
         moved |= self.write(cx, now)?;
@@ -128,16 +134,16 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         Ok(moved)
     }
 
-    fn letters(&mut self) -> Moved {
-        let Some(letters) = self.inbox.take(None) else {
+    /// Hands over what has arrived; if nothing has, the next letter wakes the waker.
+    fn letters(&mut self, waker: Option<&Waker>) -> Moved {
+        let Some(letters) = self.inbox.take(waker) else {
             return false;
         };
         for reply in letters.replies {
             self.session.handle_reply(reply);
         }
         for (mailbox, modseq) in letters.notices {
-            self.session
-                .handle_notice(pillarbox_core::effect::Notice { mailbox, modseq });
+            self.session.handle_notice(Notice { mailbox, modseq });
         }
         if let Some(reason) = letters.bye {
             self.session.handle_shutdown(reason);
@@ -177,13 +183,13 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 }
                 Action::Event(event) => self.event(&event),
                 Action::Closed(reason) => {
-                    self.summary.reason = Some(reason);
+                    self.summary.reason = (!self.broken).then_some(reason);
                     self.ended = Some((reason, now.tick.after(LINGER)));
                 }
                 _ => {}
             }
             // A reply given at once is used at once.
-            self.letters();
+            self.letters(None);
         }
         moved
     }
@@ -311,6 +317,9 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
 
     /// Everything is sent and the stream closed, or will never be.
     fn finished(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        if self.broken {
+            return self.ended.is_some();
+        }
         if self.ended.is_none()
             || self.session.transmit(now).has_remaining()
             || !self.layer_closed()
@@ -497,7 +506,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
             let now = this.clock.now();
             let moved = match this.round(cx, now) {
                 Ok(moved) => moved,
-                Err(_) => return Poll::Ready(this.abort(now)),
+                Err(_) => this.broke(),
             };
             if this.finished(cx, now) {
                 return Poll::Ready(this.end());
@@ -506,20 +515,8 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
                 continue;
             }
             // From here on a letter wakes this future; one that came meanwhile is read at once.
-            match this.inbox.take(Some(cx.waker())) {
-                Some(letters) => {
-                    for reply in letters.replies {
-                        this.session.handle_reply(reply);
-                    }
-                    for (mailbox, modseq) in letters.notices {
-                        this.session
-                            .handle_notice(pillarbox_core::effect::Notice { mailbox, modseq });
-                    }
-                    if let Some(reason) = letters.bye {
-                        this.session.handle_shutdown(reason);
-                    }
-                }
-                None => return Poll::Pending,
+            if !this.letters(Some(cx.waker())) {
+                return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
@@ -528,14 +525,10 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
 }
 
 impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
-    /// The transport failed: the session undoes what it began, and nothing more is written.
-    fn abort(&mut self, now: Now) -> Summary {
-        if self.ended.is_none() {
-            self.session.handle_eof();
-            self.session.handle_shutdown(Bye::Shutdown);
-            self.actions(now);
-            self.summary.reason = None;
-        }
-        self.end()
+    /// The transport failed: the session undoes what it began.
+    fn broke(&mut self) -> Moved {
+        self.broken = true;
+        self.session.handle_reset();
+        true
     }
 }

@@ -8,7 +8,7 @@ use core::fmt::Write;
 
 use crate::ast::AppendPart;
 use crate::command::{name, reply, skip};
-use crate::effect::{NewMessage, UploadAbort, UploadBegin, UploadChunk, UploadCommit};
+use crate::effect::{NewMessage, Outcome, UploadAbort, UploadBegin, UploadChunk, UploadCommit};
 use crate::id::UploadId;
 use crate::mailbox::MailboxName;
 use crate::parse::{self, Context};
@@ -144,8 +144,7 @@ impl Append {
 
     /// Fails while a literal or the rest of the command is still to come.
     fn fail_and_skip(&mut self, s: &mut Session, literal: Option<Literal>, done: Done) -> Step {
-        let mut uploads: Vec<UploadAbort> = self.abandon();
-        self.messages.clear();
+        let mut uploads = self.uploads();
         let task = match literal {
             Some(literal) => refuse(s, literal, done),
             None => {
@@ -163,6 +162,12 @@ impl Append {
             }
             None => Step::Become(task),
         }
+    }
+
+    /// Every upload begun and not committed, to be given up.
+    fn uploads(&mut self) -> Vec<UploadAbort> {
+        let messages = self.messages.drain(..);
+        messages.map(|m| UploadAbort { upload: m.upload }).collect()
     }
 
     fn chunk(&mut self, s: &mut Session, data: Bytes) -> Step {
@@ -217,7 +222,7 @@ impl Append {
         })
     }
 
-    fn replied(&mut self, s: &mut Session, outcome: crate::effect::Outcome) -> Step {
+    fn replied(&mut self, s: &mut Session, outcome: Outcome) -> Step {
         match self.at {
             At::Beginning => match reply::<UploadBegin>(outcome) {
                 Ok(upload) => self.begun(s, upload),
@@ -287,11 +292,13 @@ impl Task for Append {
         true
     }
 
-    fn abandon(&mut self) -> Vec<UploadAbort> {
-        self.messages
-            .iter()
-            .map(|m| UploadAbort { upload: m.upload })
-            .collect()
+    fn abandon(&mut self, last: Option<Outcome>) -> Vec<UploadAbort> {
+        let mut uploads = self.uploads();
+        if let (At::Beginning, Some(last)) = (self.at, last) {
+            let begun = reply::<UploadBegin>(last).ok();
+            uploads.extend(begun.map(|upload| UploadAbort { upload }));
+        }
+        uploads
     }
 
     fn step(&mut self, s: &mut Session, input: Input) -> Step {

@@ -140,6 +140,11 @@ impl Session {
         self.end.eof = true;
     }
 
+    /// The transport broke: nothing can be sent any more. What was begun is undone, once the effect in flight is answered.
+    pub fn handle_reset(&mut self) {
+        self.close(CloseReason::PeerClosed);
+    }
+
     /// An effect's outcome; one that is not waited for is ignored.
     pub fn handle_reply(&mut self, reply: Reply) {
         if matches!(self.waiting, Waiting::Reply(token) if token == reply.token) {
@@ -215,11 +220,11 @@ impl Session {
     /// When [`Session::handle_timeout`] is to be called at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        if self.end.closed {
-            None
-        } else {
-            self.timers.next(!self.out.is_empty())
-        }
+        // A session that ends waits for nothing but the effect in flight.
+        let ends = self.end.closed || self.end.reason.is_some();
+        (!ends)
+            .then(|| self.timers.next(!self.out.is_empty()))
+            .flatten()
     }
 
     /// The account that signed in.

@@ -1,6 +1,7 @@
 //! The loop: one command at a time, in order, each as a task that is stepped.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Action, CloseReason, Done, Session, Waiting};
@@ -22,9 +23,9 @@ pub(crate) trait Task: fmt::Debug + Send {
         false
     }
 
-    /// What is to be undone when the session ends in the middle.
-    fn abandon(&mut self) -> alloc::vec::Vec<UploadAbort> {
-        alloc::vec::Vec::new()
+    /// What is to be undone when the session ends in the middle; `last` is the reply to the effect that was in flight.
+    fn abandon(&mut self, _last: Option<Outcome>) -> Vec<UploadAbort> {
+        Vec::new()
     }
 }
 
@@ -174,11 +175,19 @@ impl Session {
         }
     }
 
-    /// Ends the session: what was begun is undone, then the driver is told.
+    /// Ends the session: what was begun is undone, then the driver is told. An effect in flight may begin something, so its reply comes first.
     fn shut(&mut self) -> bool {
+        let last = match core::mem::take(&mut self.waiting) {
+            Waiting::Reply(token) => {
+                self.waiting = Waiting::Reply(token);
+                return false;
+            }
+            Waiting::Arrived(outcome) => Some(outcome),
+            Waiting::Nothing | Waiting::Layer => None,
+        };
         let reason = self.end.reason.unwrap_or(CloseReason::PeerClosed);
         if let Some(mut task) = self.task.take() {
-            for abort in task.abandon() {
+            for abort in task.abandon(last) {
                 let _ = self.ask(abort);
             }
         }

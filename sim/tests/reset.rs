@@ -1,0 +1,119 @@
+//! A connection that breaks in the middle of an APPEND leaves no upload behind, whenever it breaks.
+
+use std::sync::Arc;
+
+use bytes::Buf;
+use pillarbox_core::effect::{Account, Effect};
+use pillarbox_core::id::{AccountId, UploadId};
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_core::session::{Action, CloseReason, Config, Peer, Session};
+
+const NOW: Now = Now {
+    tick: Tick(0),
+    unix: 1_700_000_000,
+};
+
+fn signed_in() -> Session {
+    let mut config = Config::default();
+    config.plaintext_login = true;
+    let mut session = Session::new(Arc::new(config), Peer::default(), [0; 32], NOW);
+    put(&mut session, b"a LOGIN tim pw\r\n");
+    let Some(Effect::Authenticate(call)) = effect(&mut session) else {
+        panic!("LOGIN asks who it is")
+    };
+    session.handle_reply(call.answer(Ok(Account {
+        id: AccountId(1),
+        name: "tim".into(),
+    })));
+    session
+}
+
+fn put(session: &mut Session, octets: &[u8]) {
+    session
+        .recv_slot()
+        .expect("the session takes octets")
+        .put(octets);
+}
+
+/// The next effect; output and events go by.
+fn effect(session: &mut Session) -> Option<Effect> {
+    loop {
+        let mut transmit = session.transmit(NOW);
+        transmit.advance(transmit.remaining());
+        match session.poll(NOW)? {
+            Action::Effect(effect) => return Some(effect),
+            Action::Closed(reason) => panic!("closed too early: {reason:?}"),
+            _ => {}
+        }
+    }
+}
+
+fn undone(session: &mut Session) -> Vec<UploadId> {
+    let mut uploads = Vec::new();
+    loop {
+        match session.poll(NOW) {
+            Some(Action::Effect(Effect::UploadAbort(call))) => uploads.push(call.op().upload),
+            Some(Action::Closed(reason)) => {
+                assert_eq!(reason, CloseReason::PeerClosed);
+                return uploads;
+            }
+            Some(_) => {}
+            None => panic!("the session waits for nothing and has not ended"),
+        }
+    }
+}
+
+#[test]
+fn while_the_store_begins_the_upload() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {5+}\r\nhe");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    session.handle_reset();
+    assert!(session.poll(NOW).is_none(), "the reply comes first");
+    assert_eq!(session.deadline(), None);
+    session.handle_reply(call.answer(Ok(UploadId(7))));
+    assert_eq!(undone(&mut session), [UploadId(7)]);
+}
+
+#[test]
+fn while_the_second_message_begins() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {5+}\r\nhello {5+}\r\n");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    session.handle_reply(call.answer(Ok(UploadId(7))));
+    let Some(Effect::UploadChunk(call)) = effect(&mut session) else {
+        panic!("the message is handed on")
+    };
+    session.handle_reply(call.answer(Ok(())));
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("the second message begins an upload of its own")
+    };
+    session.handle_reset();
+    session.handle_reply(call.answer(Ok(UploadId(8))));
+    assert_eq!(undone(&mut session), [UploadId(7), UploadId(8)]);
+}
+
+#[test]
+fn while_the_message_comes() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {5+}\r\n");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    session.handle_reply(call.answer(Ok(UploadId(7))));
+    assert!(effect(&mut session).is_none());
+    session.handle_reset();
+    assert_eq!(undone(&mut session), [UploadId(7)]);
+}
+
+#[test]
+fn while_nothing_is_begun() {
+    let mut session = signed_in();
+    assert!(effect(&mut session).is_none());
+    session.handle_reset();
+    assert_eq!(undone(&mut session), []);
+}
