@@ -486,7 +486,7 @@ impl Fields {
     pub const BODY_STRUCTURE: Self = Self(8);
     /// The encoded [`Structure`](crate::message::Structure).
     pub const STRUCTURE: Self = Self(16);
-    /// The octets of the header, blank line included.
+    /// The octets of the header, blank line included; of one longer than [`Fetch::inline`] the structure instead.
     pub const HEADER: Self = Self(32);
     /// The octets of the message, when it is no longer than [`Fetch::inline`].
     pub const INLINE: Self = Self(64);

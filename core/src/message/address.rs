@@ -5,21 +5,19 @@ use alloc::vec::Vec;
 use super::param::skip_comment;
 use super::quote::nstring;
 
-/// Addresses rendered of one field.
-const ADDRESSES: usize = 10_000;
-
-/// `(address …)` or NIL for an address field's unfolded value.
-pub(super) fn addresses(value: &[u8]) -> Vec<u8> {
+/// `(address …)` or NIL for an address field's unfolded value, and how many; at most about so many.
+pub(super) fn addresses(value: &[u8], most: usize) -> (Vec<u8>, usize) {
     let mut reader = Reader::default();
     let mut octets = value.iter().enumerate();
     while let Some((_, &b)) = octets.next() {
-        if reader.count >= ADDRESSES {
+        if reader.count >= most {
             break;
         }
         match b {
             b'(' => skip_comment(&mut octets),
             b'"' => reader.quoted(&mut octets),
             b'<' => reader.angle(&mut octets),
+            b'[' => reader.domain_literal(&mut octets),
             b',' => reader.flush(),
             b':' => reader.group(),
             b';' => reader.end_group(),
@@ -32,10 +30,10 @@ pub(super) fn addresses(value: &[u8]) -> Vec<u8> {
         reader.end_group();
     }
     if reader.count == 0 {
-        return b"NIL".to_vec();
+        return (b"NIL".to_vec(), 0);
     }
     reader.out.push(b')');
-    reader.out
+    (reader.out, reader.count)
 }
 
 #[derive(Default)]
@@ -78,6 +76,19 @@ impl Reader {
         }
     }
 
+    /// `[IPv6:2001:db8::1]`: its colons begin no group (RFC 5322 §3.4.1).
+    fn domain_literal<'a>(&mut self, octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
+        self.push(b'[');
+        for (_, &b) in octets {
+            if !matches!(b, b' ' | b'\t') {
+                self.push(b);
+            }
+            if b == b']' {
+                return;
+            }
+        }
+    }
+
     fn angle<'a>(&mut self, octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
         let mut spec = Vec::new();
         while let Some((_, &b)) = octets.next() {
@@ -111,7 +122,9 @@ impl Reader {
                 let (route, spec) = route(&angle);
                 self.address(name, route, spec);
             }
-            None if !spec.is_empty() => self.address(None, None, &spec),
+            None if spec.contains(&b'@') => self.address(None, None, &spec),
+            // No address at all: its words are still told.
+            None if !spec.is_empty() => self.address(None, None, phrase.trim_ascii()),
             None => {}
         }
     }
@@ -155,7 +168,12 @@ impl Reader {
 
 /// The source route of an obsolete address (RFC 5322 §4.4), and what follows it.
 fn route(angle: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    match (angle.first(), memchr::memchr(b':', angle)) {
+    let mut in_literal = false;
+    let colon = angle.iter().position(|b| {
+        in_literal = (in_literal || *b == b'[') && *b != b']';
+        *b == b':' && !in_literal
+    });
+    match (angle.first(), colon) {
         (Some(b'@'), Some(colon)) => (Some(&angle[..colon]), &angle[colon + 1..]),
         _ => (None, angle),
     }

@@ -1,5 +1,6 @@
 //! Header blocks: their fields, and what is taken from them whole (RFC 5322 §2.2).
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::date::{Date, month};
@@ -45,23 +46,123 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// HEADER.FIELDS, or with `not` HEADER.FIELDS.NOT: the fields as they stand, and the blank line (RFC 9051 §6.4.5.1).
+/// HEADER.FIELDS, or with `not` HEADER.FIELDS.NOT: the fields as they stand, and the blank line if there is one (RFC 9051 §6.4.5.1).
 #[must_use]
 pub fn select_fields(header: &[u8], names: &[&[u8]], not: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    for field in (Fields { rest: header }) {
-        let name =
-            memchr::memchr(b':', field).map_or(&b""[..], |colon| field[..colon].trim_ascii_end());
-        let named = names.iter().any(|n| n.eq_ignore_ascii_case(name));
-        if named != not {
-            out.extend_from_slice(field);
-            if !field.ends_with(b"\n") {
-                out.extend_from_slice(b"\r\n");
-            }
+    let mut selector = FieldSelector::new(names.iter().copied(), not);
+    selector.feed(header, &mut out);
+    selector.finish(&mut out);
+    out
+}
+
+/// The same for a header in any chunking; no more of it is held than a name.
+#[derive(Debug)]
+pub(crate) struct FieldSelector {
+    /// In lower case.
+    names: BTreeSet<Vec<u8>>,
+    not: bool,
+    place: Place,
+    /// The present line up to its colon, while that was not seen.
+    head: Vec<u8>,
+    keep: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    LineStart,
+    Name,
+    Value,
+    Behind,
+}
+
+/// Octets of a line without a colon before it is no field.
+const NAME: usize = 1000;
+
+impl FieldSelector {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a [u8]>, not: bool) -> Self {
+        Self {
+            names: names.map(<[u8]>::to_ascii_lowercase).collect(),
+            not,
+            place: Place::LineStart,
+            head: Vec::new(),
+            keep: not,
         }
     }
-    out.extend_from_slice(b"\r\n");
-    out
+
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let mut rest = octets;
+        while let Some(first) = rest.first() {
+            let taken = match self.place {
+                Place::LineStart => {
+                    let continues = matches!(first, b' ' | b'\t');
+                    self.place = if continues { Place::Value } else { Place::Name };
+                    0
+                }
+                Place::Name => self.name(rest, out),
+                Place::Value => {
+                    let lf = memchr::memchr(b'\n', rest);
+                    let taken = lf.map_or(rest.len(), |lf| lf + 1);
+                    if self.keep {
+                        out.extend_from_slice(&rest[..taken]);
+                    }
+                    if lf.is_some() {
+                        self.place = Place::LineStart;
+                    }
+                    taken
+                }
+                Place::Behind => {
+                    out.extend_from_slice(rest);
+                    rest.len()
+                }
+            };
+            rest = &rest[taken..];
+        }
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.place == Place::Name {
+            self.decide(false, out);
+        }
+    }
+
+    fn name(&mut self, rest: &[u8], out: &mut Vec<u8>) -> usize {
+        let end = memchr::memchr2(b':', b'\n', rest);
+        let taken = end
+            .map_or(rest.len(), |end| end + 1)
+            .min(NAME - self.head.len());
+        self.head.extend_from_slice(&rest[..taken]);
+        match self.head.last() {
+            Some(b':') => {
+                self.decide(true, out);
+                self.place = Place::Value;
+            }
+            Some(b'\n') if matches!(self.head[..], [b'\n'] | [b'\r', b'\n']) => {
+                out.append(&mut self.head);
+                self.place = Place::Behind;
+            }
+            Some(b'\n') => {
+                self.decide(false, out);
+                self.place = Place::LineStart;
+            }
+            _ if self.head.len() == NAME => {
+                self.decide(false, out);
+                self.place = Place::Value;
+            }
+            _ => {}
+        }
+        taken
+    }
+
+    fn decide(&mut self, is_field: bool, out: &mut Vec<u8>) {
+        let name = self.head.strip_suffix(b":").unwrap_or(&self.head);
+        let name = name.trim_ascii_end().to_ascii_lowercase();
+        self.keep = (is_field && self.names.contains(&name)) != self.not;
+        if self.keep {
+            out.append(&mut self.head);
+        }
+        self.head.clear();
+    }
 }
 
 /// The calendar date of the Date field, its time zone disregarded (RFC 9051 §6.4.4 SENTON).

@@ -11,6 +11,7 @@ mod structure;
 mod text;
 
 pub use decode::{DecodeError, Decoder, Encoding};
+pub(crate) use header::FieldSelector;
 pub use header::{header_fields, select_fields, sent_date, thread_ids};
 pub use scan::Scanner;
 pub use structure::{Leaf, Part, Span, Structure, TextPart};

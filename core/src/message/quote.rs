@@ -28,12 +28,12 @@ pub(super) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
     }
 }
 
-/// A field's value on one line: folds undone (RFC 5322 §2.2.3), white space around it dropped.
+/// A field's value on one line: folds undone (RFC 5322 §2.2.3), white space around it dropped. A CR alone is no fold.
 pub(super) fn unfold(raw: &[u8]) -> Vec<u8> {
-    let line: Vec<u8> = raw
-        .iter()
-        .copied()
-        .filter(|b| !matches!(b, b'\r' | b'\n'))
-        .collect();
+    let mut line = Vec::with_capacity(raw.len());
+    for piece in raw.split_inclusive(|b| *b == b'\n') {
+        let text = piece.strip_suffix(b"\n");
+        line.extend_from_slice(text.map_or(piece, |t| t.strip_suffix(b"\r").unwrap_or(t)));
+    }
     line.trim_ascii().to_vec()
 }

@@ -25,7 +25,6 @@ impl Structure {
     }
 
     fn render(&self, extended: bool) -> Vec<u8> {
-        let children = self.children();
         let mut out = Vec::new();
         let mut todo = alloc::vec![Todo::Part(0)];
         while let Some(next) = todo.pop() {
@@ -38,30 +37,36 @@ impl Structure {
                     if part.kind != Kind::Multipart {
                         put_basic(&mut out, part);
                     }
+                    let children = self.children(at);
                     if part.kind == Kind::Message {
-                        out.push(b' ');
-                        let inner = children[at].first().map(|c| &self.parts[*c].envelope[..]);
-                        out.extend_from_slice(
-                            inner.unwrap_or(b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"),
-                        );
-                        out.push(b' ');
+                        let inner = children.first().map(|c| &self.parts[*c as usize]);
+                        put_envelope(&mut out, inner, extended);
                     }
                     todo.push(Todo::Close(at));
-                    todo.extend(children[at].iter().rev().map(|c| Todo::Part(*c)));
+                    todo.extend(children.iter().rev().map(|c| Todo::Part(*c as usize)));
                 }
                 Todo::Close(at) => put_end(&mut out, &self.parts[at], extended),
             }
         }
         out
     }
+}
 
-    fn children(&self) -> Vec<Vec<usize>> {
-        let mut children = alloc::vec![Vec::new(); self.parts.len()];
-        for (at, part) in self.parts.iter().enumerate().skip(1) {
-            children[part.parent as usize].push(at);
+/// The envelope of the message within; one that was not looked into still has an envelope and a body, as the grammar wants (`body-type-msg`).
+fn put_envelope(out: &mut Vec<u8>, inner: Option<&Entry>, extended: bool) {
+    out.push(b' ');
+    match inner {
+        Some(inner) => out.extend_from_slice(&inner.envelope),
+        None => {
+            out.extend_from_slice(b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ");
+            out.extend_from_slice(
+                b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0",
+            );
+            out.extend_from_slice(if extended { b" NIL NIL NIL NIL)" } else { b")" });
+            return;
         }
-        children
     }
+    out.push(b' ');
 }
 
 /// `media params id description encoding octets`.

@@ -11,9 +11,12 @@ use super::structure::{Entry, Kind, Structure};
 
 const DEPTH: usize = 100;
 const PARTS: usize = 10_000;
-/// Octets kept of one header field, and of all of them: longer ones are cut.
-const FIELD: usize = 512 << 10;
-const FIELDS: usize = 8 << 20;
+/// Octets kept of one header field, and of all of them: longer ones are cut, since ENVELOPE and BODYSTRUCTURE repeat them.
+const FIELD: usize = 256 << 10;
+const FIELDS: usize = 1 << 20;
+/// Addresses rendered of one field, and of all of them: each is longer on the wire than in the mail.
+const ADDRESSES: usize = 10_000;
+const ALL_ADDRESSES: usize = 30_000;
 /// Octets kept of a line of a body, for boundaries.
 const LINE: usize = 256;
 /// Octets of a boundary; RFC 2046 §5.1.1 allows 70.
@@ -32,7 +35,11 @@ pub struct Scanner {
     last_octet: u8,
     /// Octets of the line end before the present line.
     ending: u64,
+    /// Lines before the present one, and where the last of them begins.
+    lines: u64,
+    last_line: u64,
     budget: usize,
+    addresses: usize,
 }
 
 /// A part that is not at its end.
@@ -42,14 +49,16 @@ struct Open {
     state: State,
     /// Its children are messages unless they say otherwise (RFC 2046 §5.1.5).
     digest: bool,
+    /// The lines of the message before its body.
+    lines: u64,
 }
 
 #[derive(Debug)]
 enum State {
     Header(Fields),
-    /// Preamble, between parts, epilogue.
+    /// Preamble, or between parts.
     Multipart(Vec<u8>),
-    /// Within a leaf, or behind the child that a message/rfc822 is.
+    /// Within a leaf, an epilogue, or behind the child that a message/rfc822 is.
     Body,
 }
 
@@ -101,7 +110,10 @@ impl Scanner {
             line_len: 0,
             last_octet: 0,
             ending: 0,
+            lines: 0,
+            last_line: 0,
             budget: FIELDS,
+            addresses: ALL_ADDRESSES,
         };
         scanner.begin_part(0, 0, false);
         scanner
@@ -128,8 +140,8 @@ impl Scanner {
         while let Some(open) = self.open.pop() {
             self.close(open, end);
         }
-        self.hollow_multiparts();
-        Structure { parts: self.parts }
+        self.settle_multiparts();
+        Structure::new(self.parts)
     }
 
     fn keep(&mut self, octets: &[u8]) {
@@ -163,6 +175,8 @@ impl Scanner {
         if !self.boundary(text) {
             self.content_line(text, kept == 0 && terminated);
         }
+        self.lines += 1;
+        self.last_line = self.offset;
         self.offset += self.line_len;
         self.ending = ending;
         self.line_len = 0;
@@ -183,20 +197,13 @@ impl Scanner {
     }
 
     fn content_line(&mut self, text: &[u8], blank: bool) {
-        let budget = &mut self.budget;
-        let Some(open) = self.open.last_mut() else {
-            return;
-        };
-        match &mut open.state {
-            State::Header(fields) if !blank => fields.line(text, budget),
-            _ => {
-                // Each line counts for every part it is in.
-                for open in &self.open {
-                    if !matches!(open.state, State::Header(_)) {
-                        self.parts[open.at].lines += 1;
-                    }
-                }
-            }
+        if let Some(Open {
+            state: State::Header(fields),
+            ..
+        }) = self.open.last_mut()
+            && !blank
+        {
+            fields.line(text, &mut self.budget);
         }
     }
 
@@ -228,17 +235,10 @@ impl Scanner {
                 self.close(open, end);
             }
         }
-        for open in &self.open {
-            self.parts[open.at].lines += 1;
-        }
         if last {
             // What follows is the epilogue: no more delimiters of this one count.
-            if let Some(Open {
-                state: State::Multipart(boundary),
-                ..
-            }) = self.open.last_mut()
-            {
-                *boundary = b"\0".to_vec();
+            if let Some(open) = self.open.last_mut() {
+                open.state = State::Body;
             }
         } else {
             let parent = self.open[depth].at;
@@ -280,6 +280,7 @@ impl Scanner {
             at,
             state: State::Header(fields),
             digest: false,
+            lines: 0,
         });
     }
 
@@ -295,30 +296,18 @@ impl Scanner {
         let at = open.at;
         let value = self.describe(at, &fields);
         self.parts[at].body = self.offset;
+        open.lines = self.lines;
         let room = self.open.len() < DEPTH && self.parts.len() < PARTS;
-        let is_multipart =
-            value.value.len() > 10 && value.value[..10].eq_ignore_ascii_case(b"multipart/");
-        let boundary = value
-            .param(b"boundary")
-            .filter(|b| !b.is_empty() && b.len() <= BOUNDARY)
-            .map(|b| b.trim_ascii_end().to_vec());
-        let is_message = [&b"message/rfc822"[..], b"message/global"]
-            .iter()
-            .any(|m| value.value.eq_ignore_ascii_case(m));
-        match boundary {
-            Some(boundary) if is_multipart && room => {
-                self.parts[at].kind = Kind::Multipart;
-                self.parts[at].text = false;
-                open.digest = value.value.eq_ignore_ascii_case(b"multipart/digest");
-                open.state = State::Multipart(boundary);
-                self.open.push(open);
-            }
-            _ if is_message && room && self.parts[at].encoding == Encoding::Identity => {
-                self.parts[at].kind = Kind::Message;
-                self.open.push(open);
-                self.begin_part(at, self.offset, false);
-            }
-            _ => self.open.push(open),
+        let boundary = value.boundary().filter(|b| b.len() <= BOUNDARY);
+        let is_message = self.parts[at].kind == Kind::Message;
+        if let (Some(boundary), true) = (boundary, room) {
+            self.parts[at].kind = Kind::Multipart;
+            open.digest = value.value.eq_ignore_ascii_case(b"multipart/digest");
+            open.state = State::Multipart(boundary.to_vec());
+        }
+        self.open.push(open);
+        if is_message && room {
+            self.begin_part(at, self.offset, false);
         }
         // The blank line's end is not part of the body.
         self.ending = 0;
@@ -335,20 +324,22 @@ impl Scanner {
         }
         let part = &mut self.parts[at];
         part.end = end.max(part.body);
+        // Of the last line maybe nothing is left but its end, which belongs to the delimiter.
+        let hollow = u64::from(self.last_line >= end);
+        part.lines = (self.lines - open.lines).saturating_sub(hollow);
     }
 
-    /// A multipart without a part is none: the grammar wants one at least (RFC 9051 §9 `body-type-mpart`).
-    fn hollow_multiparts(&mut self) {
+    /// A multipart without a part is a leaf: the grammar wants one at least (RFC 9051 §9 `body-type-mpart`). The others are named by subtype alone.
+    fn settle_multiparts(&mut self) {
         let mut has_child = alloc::vec![false; self.parts.len()];
         for part in self.parts.iter().skip(1) {
             has_child[part.parent as usize] = true;
         }
         for (part, has_child) in self.parts.iter_mut().zip(has_child) {
-            if part.kind == Kind::Multipart && !has_child {
+            if part.kind == Kind::Multipart && has_child {
+                part.media.drain(..b"\"multipart\" ".len());
+            } else if part.kind == Kind::Multipart {
                 part.kind = Kind::Leaf;
-                let mut media = b"\"multipart\" ".to_vec();
-                media.append(&mut part.media);
-                part.media = media;
             }
         }
     }
@@ -361,49 +352,43 @@ impl Scanner {
             b"text/plain"
         };
         let mut value = Value::parse(fields.get(Field::Type).unwrap_or(default));
-        let slash =
-            memchr::memchr(b'/', &value.value).filter(|s| *s > 0 && *s + 1 < value.value.len());
-        if slash.is_none() {
-            value = Value::parse(default);
+        if value.media().is_none() {
+            // RFC 2045 §5.2: the default also for what is no media type.
+            value = Value::parse(b"text/plain");
         }
-        let (kind, subtype) = split(&value.value);
+        let (kind, subtype) = value.media().unwrap_or((b"text", b"plain"));
         let encoding = fields
             .get(Field::Transfer)
             .map(|raw| Value::parse(raw).value)
             .filter(|e| !e.is_empty());
         let is_root = at == 0 || self.parts[self.parts[at].parent as usize].kind == Kind::Message;
-        let multipart = kind.eq_ignore_ascii_case(b"multipart");
         let part = &mut self.parts[at];
         part.text = kind.eq_ignore_ascii_case(b"text");
+        if kind.eq_ignore_ascii_case(b"message")
+            && [&b"rfc822"[..], b"global"]
+                .iter()
+                .any(|s| subtype.eq_ignore_ascii_case(s))
+        {
+            part.kind = Kind::Message;
+        }
         part.encoding = encoding.as_deref().map_or(Encoding::Identity, known);
         part.charset = value
             .param(b"charset")
             .and_then(|c| String::from_utf8(c.to_vec()).ok())
             .filter(|c| !c.is_empty());
-        if multipart && value.param(b"boundary").is_some() {
-            string(&mut part.media, subtype);
-        } else {
-            string(&mut part.media, kind);
-            part.media.push(b' ');
-            string(&mut part.media, subtype);
-        }
-        if part.text && value.params.is_empty() {
+        string(&mut part.media, kind);
+        part.media.push(b' ');
+        string(&mut part.media, subtype);
+        if part.text && subtype.eq_ignore_ascii_case(b"plain") && value.params.is_empty() {
             part.params.extend_from_slice(b"(\"charset\" \"us-ascii\")");
         } else {
             value.put_params(&mut part.params);
         }
         fields.put_fields(part, encoding.as_deref());
         if is_root {
-            part.envelope = fields.envelope();
+            part.envelope = fields.envelope(&mut self.addresses);
         }
         value
-    }
-}
-
-fn split(value: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b'/', value) {
-        Some(slash) => (&value[..slash], &value[slash + 1..]),
-        None => (value, b""),
     }
 }
 
@@ -509,15 +494,18 @@ impl Fields {
     }
 
     /// ENVELOPE: always ten members; Sender and Reply-To default to From (RFC 9051 §7.5.2).
-    fn envelope(&self) -> Vec<u8> {
+    fn envelope(&self, left: &mut usize) -> Vec<u8> {
         let mut out = Vec::new();
         out.push(b'(');
         nstring(&mut out, self.text(Field::Date).as_deref());
         out.push(b' ');
         nstring(&mut out, self.text(Field::Subject).as_deref());
-        let list = |field| {
-            self.text(field)
-                .map_or_else(|| b"NIL".to_vec(), |v| addresses(&v))
+        let mut list = |field| {
+            let (list, count) = self.text(field).map_or((b"NIL".to_vec(), 0), |v| {
+                addresses(&v, ADDRESSES.min(*left))
+            });
+            *left -= count;
+            list
         };
         let from = list(Field::From);
         let or_from = |list: Vec<u8>| if list == b"NIL" { from.clone() } else { list };

@@ -34,6 +34,8 @@ pub struct Leaf {
     pub span: Span,
     /// How they are encoded.
     pub encoding: Encoding,
+    /// Whether it is text/*: BINARY gives it CRLF line ends (RFC 9051 §7.5.2).
+    pub text: bool,
 }
 
 /// A part that holds text for SEARCH.
@@ -87,9 +89,40 @@ pub(super) struct Entry {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Structure {
     pub(super) parts: Vec<Entry>,
+    /// The children of all parts, by parent and number; of part `n` those at `first[n]..first[n + 1]`.
+    children: Vec<u32>,
+    first: Vec<u32>,
 }
 
 impl Structure {
+    /// Each part's parent comes before it.
+    pub(super) fn new(parts: Vec<Entry>) -> Self {
+        let mut first = alloc::vec![0; parts.len() + 1];
+        for part in parts.iter().skip(1) {
+            first[part.parent as usize + 1] += 1;
+        }
+        for at in 1..first.len() {
+            first[at] += first[at - 1];
+        }
+        let mut next = first.clone();
+        let mut children = alloc::vec![0; parts.len().saturating_sub(1)];
+        for (at, part) in (0u32..).zip(&parts).skip(1) {
+            let place = &mut next[part.parent as usize];
+            children[*place as usize] = at;
+            *place += 1;
+        }
+        Self {
+            parts,
+            children,
+            first,
+        }
+    }
+
+    /// The indices of a part's children.
+    pub(super) fn children(&self, at: usize) -> &[u32] {
+        &self.children[self.first[at] as usize..self.first[at + 1] as usize]
+    }
+
     /// Octets of the message's header, the blank line included.
     #[must_use]
     pub fn header_len(&self) -> u64 {
@@ -154,6 +187,7 @@ impl Structure {
                 end: part.end,
             },
             encoding: part.encoding,
+            text: part.text,
         })
     }
 
@@ -211,14 +245,7 @@ impl Structure {
 
     fn child(&self, at: usize, number: u32) -> Option<usize> {
         let nth = usize::try_from(number.checked_sub(1)?).ok()?;
-        let own = |(i, p): &(usize, &Entry)| p.parent as usize == at && *i > at;
-        self.parts
-            .iter()
-            .enumerate()
-            .skip(at + 1)
-            .filter(own)
-            .nth(nth)
-            .map(|(i, _)| i)
+        self.children(at).get(nth).map(|i| *i as usize)
     }
 }
 
@@ -300,7 +327,7 @@ impl Structure {
                 envelope: text(&mut rest)?,
             });
         }
-        (rest.is_empty() && !parts.is_empty()).then_some(Self { parts })
+        (rest.is_empty() && !parts.is_empty()).then(|| Self::new(parts))
     }
 }
 

@@ -75,11 +75,20 @@ fn underscores(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The charset of this name. US-ASCII is as good as none: octets beyond it are in a charset that nobody named.
+pub(super) fn known_charset(label: &str) -> Option<&'static encoding_rs::Encoding> {
+    const ASCII: [&str; 4] = ["us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us"];
+    let label = label.trim();
+    let ascii = ASCII.iter().any(|a| label.eq_ignore_ascii_case(a));
+    (!ascii)
+        .then(|| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()))
+        .flatten()
+}
+
 /// Octets in a charset as text; without one, or with one that is not known, UTF-8 if it is, else windows-1252.
 #[must_use]
 pub fn decode_text(octets: &[u8], charset: Option<&str>) -> String {
-    let known = charset.and_then(|label| encoding_rs::Encoding::for_label(label.trim().as_bytes()));
-    match known {
+    match charset.and_then(known_charset) {
         Some(encoding) => encoding.decode_without_bom_handling(octets).0.into_owned(),
         None => match core::str::from_utf8(octets) {
             Ok(text) => String::from(text),
@@ -99,10 +108,9 @@ impl CharsetDecoder {
     /// A decoder for the charset of this name.
     #[must_use]
     pub fn new(charset: Option<&str>) -> Self {
-        let known =
-            charset.and_then(|label| encoding_rs::Encoding::for_label(label.trim().as_bytes()));
         Self(
-            known
+            charset
+                .and_then(known_charset)
                 .unwrap_or(encoding_rs::UTF_8)
                 .new_decoder_without_bom_handling(),
         )

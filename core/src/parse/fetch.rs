@@ -15,13 +15,13 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     let mut items = Vec::new();
     if c.skip(b"(") {
         loop {
-            item(c, &mut items)?;
+            item(c, &mut items, false)?;
             if c.list_ends()? {
                 break;
             }
         }
     } else {
-        item(c, &mut items)?;
+        item(c, &mut items, true)?;
     }
     let (mut changed_since, mut vanished) = (None, false);
     if c.skip(b" (") {
@@ -58,8 +58,8 @@ fn modifiers(
     }
 }
 
-/// fetch-att, and the macros, which some clients put in lists
-fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parsed<()> {
+/// fetch-att, or a macro if it is `alone` (RFC 9051 §6.4.5)
+fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>, alone: bool) -> Parsed<()> {
     use FetchItem::{
         Body, BodyStructure, EmailId, Envelope, Flags, InternalDate, ModSeq, SaveDate, Size,
         ThreadId, Uid,
@@ -86,9 +86,10 @@ fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parsed<()> {
         "RFC822" => items.push(rfc822(SectionName::Rfc822, SectionText::Whole, false)),
         "RFC822.HEADER" => items.push(rfc822(SectionName::Rfc822Header, SectionText::Header, true)),
         "RFC822.TEXT" => items.push(rfc822(SectionName::Rfc822Text, SectionText::Text, false)),
-        "FAST" => items.extend([Flags, InternalDate, Size]),
-        "ALL" => items.extend([Flags, InternalDate, Size, Envelope]),
-        "FULL" => items.extend([Flags, InternalDate, Size, Envelope, Body]),
+        "FAST" if alone => items.extend([Flags, InternalDate, Size]),
+        "ALL" if alone => items.extend([Flags, InternalDate, Size, Envelope]),
+        "FULL" if alone => items.extend([Flags, InternalDate, Size, Envelope, Body]),
+        "FAST" | "ALL" | "FULL" => return syntax("ALL, FAST and FULL stand alone, not in a list"),
         _ => return syntax(EXPECTED),
     }
     Ok(())

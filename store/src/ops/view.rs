@@ -132,13 +132,14 @@ fn fill(t: &mut dyn Tables, op: &Fetch, row: &mut Row) -> Result<()> {
     if op.fields.has(Fields::BODY_STRUCTURE) {
         row.body_structure = derived.body_structure;
     }
-    if op.fields.has(Fields::STRUCTURE) {
+    let large_header = op.fields.has(Fields::HEADER) && derived.header_len > op.inline;
+    if op.fields.has(Fields::STRUCTURE) || large_header {
         row.structure = derived.structure;
     }
     if op.fields.has(Fields::INLINE) && row.size <= op.inline {
         row.inline = Some(t.read(row.email_id, 0, octets(row.size))?);
     }
-    if op.fields.has(Fields::HEADER) {
+    if op.fields.has(Fields::HEADER) && !large_header {
         row.header = match &row.inline {
             Some(all) => all.slice(..octets(derived.header_len).min(all.len())),
             None => t.read(row.email_id, 0, octets(derived.header_len))?,

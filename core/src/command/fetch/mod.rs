@@ -244,6 +244,10 @@ impl Fetching {
                     ));
                 }
                 row::Written::Row => {}
+                row::Written::Full => {
+                    self.writing = Some(writer);
+                    return Step::Again;
+                }
                 row::Written::Read(read) => {
                     self.writing = Some(writer);
                     self.at = At::Body;

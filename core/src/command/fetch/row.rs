@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::section::{Content, Source, locate};
+use super::section::{Content, Filter, Recipe, Source, locate};
 use crate::ast::FetchItem;
 use crate::date::DateTime;
 use crate::effect::Row;
 use crate::id::Uid;
-use crate::message::{DecodeError, Decoder, Structure, select_fields};
+use crate::message::Structure;
 use crate::response;
 use crate::session::Session;
 
@@ -33,6 +33,8 @@ pub(super) struct RowWriter {
 pub(super) enum Written {
     /// The whole row is written.
     Row,
+    /// There is no more room in the output.
+    Full,
     /// These octets are needed.
     Read(Range),
 }
@@ -53,11 +55,11 @@ struct Body {
     /// The literal was announced.
     announced: bool,
     arrived: Option<Bytes>,
-    /// Octets gathered (header fields), or counted (BINARY, first pass).
-    gathered: Vec<u8>,
+    filter: Filter,
+    /// Octets the first pass came to, and whether NUL is among them.
     counted: u64,
-    decoder: Option<Decoder>,
-    /// Decoded octets passed so far, in the second pass.
+    has_nul: bool,
+    /// Octets passed so far, in the second pass.
     passed: u64,
     undecodable: bool,
 }
@@ -92,8 +94,8 @@ impl RowWriter {
 
     /// The item being written cannot be: NIL stands for it.
     pub(super) fn give_up(&mut self, s: &mut Session) {
-        if self.body.take().is_some() {
-            s.out.put(b"NIL");
+        if let Some(body) = self.body.take() {
+            body.nothing(s);
             self.next += 1;
         }
     }
@@ -105,6 +107,9 @@ impl RowWriter {
         }
         while let Some(item) = self.items.get(self.next).cloned() {
             if self.body.is_none() {
+                if s.out.len() >= s.config.limits.output_high_water {
+                    return Written::Full;
+                }
                 if self.separate {
                     s.out.put(b" ");
                 }
@@ -190,7 +195,8 @@ impl RowWriter {
         super::section::write_name(&mut s.out, item);
         match locate(item, &self.row, self.structure.as_ref()) {
             Source::Nil => {
-                s.out.put(b"NIL");
+                let size_only = matches!(item, FetchItem::BinarySize(_));
+                s.out.put(if size_only { b"0" } else { b"NIL" });
                 None
             }
             Source::Octets(octets) => {
@@ -216,7 +222,7 @@ impl RowWriter {
             if body.arrived.is_some() {
                 continue;
             }
-            let max = usize::try_from(body.content.span().end - body.at)
+            let max = usize::try_from(body.content.span.end - body.at)
                 .unwrap_or(usize::MAX)
                 .min(window);
             match &inline {
@@ -245,15 +251,14 @@ impl RowWriter {
 
 impl Body {
     fn new(content: Content) -> Self {
-        let decoder = content.decoder();
         Self {
-            at: content.span().start,
+            at: content.span.start,
+            filter: Filter::new(&content.recipe),
             content,
             announced: false,
             arrived: None,
-            gathered: Vec::new(),
             counted: 0,
-            decoder,
+            has_nul: false,
             passed: 0,
             undecodable: false,
         }
@@ -261,44 +266,25 @@ impl Body {
 
     /// Uses what arrived; whether the item is written.
     fn step(&mut self, s: &mut Session) -> bool {
-        let end = self.content.span().end;
-        match self.content.clone() {
-            Content::Raw(_) => {
-                if !self.announced {
-                    if self.arrived.is_none() && self.at < end {
-                        return false;
-                    }
-                    self.announced = true;
-                    s.out.literal_head(end - self.at);
-                }
-                if let Some(octets) = self.take() {
-                    s.out.splice(octets);
-                }
-                self.at >= end
-            }
-            Content::Fields {
-                names,
-                not,
-                partial,
-                ..
-            } => {
-                if let Some(octets) = self.take() {
-                    self.gathered.extend_from_slice(&octets);
-                }
-                if self.at < end {
-                    return false;
-                }
-                let names: Vec<&[u8]> = names.iter().map(|n| &n[..]).collect();
-                let fields = Bytes::from(select_fields(&self.gathered, &names, not));
-                let fields = super::section::cut(&fields, partial);
-                s.out.literal_head(fields.len() as u64);
-                s.out.splice(fields);
-                true
-            }
-            Content::Binary {
-                partial, size_only, ..
-            } => self.binary(s, end, partial, size_only),
+        if self.arrived.is_none() && self.at < self.content.span.end {
+            return false;
         }
+        match self.content.recipe {
+            Recipe::Raw => self.raw(s),
+            Recipe::Fields { .. } | Recipe::Binary { .. } => self.filtered(s),
+        }
+    }
+
+    fn raw(&mut self, s: &mut Session) -> bool {
+        let end = self.content.span.end;
+        if !self.announced {
+            self.announced = true;
+            s.out.literal_head(end - self.at);
+        }
+        if let Some(octets) = self.take() {
+            s.out.splice(octets);
+        }
+        self.at >= end
     }
 
     fn take(&mut self) -> Option<Bytes> {
@@ -308,65 +294,55 @@ impl Body {
     }
 
     /// Two passes: the first counts and checks, the second writes, so that a large part is never held.
-    fn binary(
-        &mut self,
-        s: &mut Session,
-        end: u64,
-        partial: Option<(u64, u64)>,
-        size_only: bool,
-    ) -> bool {
-        if self.arrived.is_none() && self.at < end {
+    fn filtered(&mut self, s: &mut Session) -> bool {
+        let end = self.content.span.end;
+        let octets = self.take().unwrap_or_default();
+        let Ok(filtered) = self.filter.feed(&octets, self.at >= end) else {
+            self.undecodable = true;
+            self.nothing(s);
+            return true;
+        };
+        if self.announced {
+            return self.write(s, &filtered);
+        }
+        self.counted += filtered.len() as u64;
+        self.has_nul |= memchr::memchr(0, &filtered).is_some();
+        if self.at < end {
             return false;
         }
-        let mut decoded = Vec::new();
-        let octets = self.take().unwrap_or_default();
-        if self.decode(&octets, end, &mut decoded).is_err() {
-            s.out.put(b"NIL");
-            self.undecodable = true;
+        if self.content.recipe.size_only() {
+            s.out.number(self.counted);
             return true;
         }
-        if !self.announced {
-            self.counted += decoded.len() as u64;
-            if self.at < end {
-                return false;
-            }
-            if size_only {
-                s.out.number(self.counted);
-                return true;
-            }
-            let (from, to) = super::section::clamp(partial, self.counted);
-            s.out.put(if self.content.has_nul() { b"~" } else { b"" });
-            s.out.literal_head(to - from);
-            self.announced = true;
-            self.at = self.content.span().start;
-            self.decoder = self.content.decoder();
-            return from == to;
-        }
-        let (from, to) = super::section::clamp(partial, self.counted);
-        let (low, high) = (self.passed, self.passed + decoded.len() as u64);
-        self.passed = high;
-        let (a, b) = (from.clamp(low, high) - low, to.clamp(low, high) - low);
-        // Both are at most the length of `decoded`.
-        s.out
-            .put(&decoded[usize::try_from(a).unwrap_or(0)..usize::try_from(b).unwrap_or(0)]);
-        self.at >= end
+        self.announce(s)
     }
 
-    fn decode(
-        &mut self,
-        octets: &[u8],
-        end: u64,
-        decoded: &mut Vec<u8>,
-    ) -> Result<(), DecodeError> {
-        let Some(decoder) = &mut self.decoder else {
-            return Err(DecodeError);
-        };
-        decoder.feed(octets, decoded)?;
-        if self.at >= end {
-            decoder.finish(decoded)
-        } else {
-            Ok(())
-        }
+    /// What stands for content that cannot be given; a size is a number.
+    fn nothing(&self, s: &mut Session) {
+        let size_only = self.content.recipe.size_only();
+        s.out.put(if size_only { b"0" } else { b"NIL" });
+    }
+
+    /// The head of the literal, `literal8` if NUL is in it (RFC 3516 §4.3); whether that is all.
+    fn announce(&mut self, s: &mut Session) -> bool {
+        let (from, to) = super::section::clamp(self.content.recipe.partial(), self.counted);
+        s.out.put(if self.has_nul { b"~" } else { b"" });
+        s.out.literal_head(to - from);
+        self.announced = true;
+        self.at = self.content.span.start;
+        self.filter = Filter::new(&self.content.recipe);
+        from == to
+    }
+
+    fn write(&mut self, s: &mut Session, filtered: &[u8]) -> bool {
+        let (from, to) = super::section::clamp(self.content.recipe.partial(), self.counted);
+        let (low, high) = (self.passed, self.passed + filtered.len() as u64);
+        self.passed = high;
+        let (a, b) = (from.clamp(low, high) - low, to.clamp(low, high) - low);
+        // Both are at most the length of `filtered`.
+        s.out
+            .put(&filtered[usize::try_from(a).unwrap_or(0)..usize::try_from(b).unwrap_or(0)]);
+        high >= to
     }
 }
 

@@ -5,7 +5,9 @@ use bytes::Bytes;
 
 use crate::ast::{FetchItem, Section, SectionName, SectionText};
 use crate::effect::Row;
-use crate::message::{Decoder, Encoding, Part, Span, Structure, select_fields};
+use crate::message::{
+    DecodeError, Decoder, Encoding, FieldSelector, Leaf, Part, Span, Structure, select_fields,
+};
 use crate::wire::output::Output;
 
 /// Where an item's octets are.
@@ -20,49 +22,116 @@ pub(super) enum Source {
 }
 
 /// Octets of the message, and what is to be done with them.
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    /// As they are; the partial range is applied already.
-    Raw(Span),
+#[derive(Debug)]
+pub(super) struct Content {
+    pub span: Span,
+    pub recipe: Recipe,
+}
+
+/// What is to be done with octets of the message.
+#[derive(Debug)]
+pub(super) enum Recipe {
+    /// Nothing; the partial range is applied already.
+    Raw,
     /// A header, of which some fields are wanted.
     Fields {
-        span: Span,
         names: Vec<Bytes>,
         not: bool,
         partial: Option<(u64, u64)>,
     },
     /// A part whose transfer encoding is undone.
     Binary {
-        span: Span,
         encoding: Encoding,
+        text: bool,
         partial: Option<(u64, u64)>,
         size_only: bool,
     },
 }
 
-impl Content {
-    pub(super) fn span(&self) -> Span {
+impl Recipe {
+    pub(super) fn partial(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Raw(span) | Self::Fields { span, .. } | Self::Binary { span, .. } => *span,
+            Self::Raw => None,
+            Self::Fields { partial, .. } | Self::Binary { partial, .. } => *partial,
         }
     }
 
-    pub(super) fn decoder(&self) -> Option<Decoder> {
-        match self {
-            Self::Binary { encoding, .. } => Decoder::new(*encoding),
-            _ => None,
-        }
-    }
-
-    /// Whether what comes out may hold NUL, and so needs `literal8` (RFC 3516 §4.3).
-    pub(super) fn has_nul(&self) -> bool {
+    pub(super) fn size_only(&self) -> bool {
         matches!(
             self,
             Self::Binary {
-                encoding: Encoding::Base64 | Encoding::QuotedPrintable,
+                size_only: true,
                 ..
             }
         )
+    }
+}
+
+/// A recipe at work, in windows.
+#[derive(Debug)]
+pub(super) enum Filter {
+    Fields(FieldSelector),
+    Binary(Decoder, Option<LineEnds>),
+    /// The encoding is not known.
+    Undecodable,
+}
+
+impl Filter {
+    pub(super) fn new(recipe: &Recipe) -> Self {
+        match recipe {
+            Recipe::Raw => Self::Undecodable,
+            Recipe::Fields { names, not, .. } => {
+                Self::Fields(FieldSelector::new(names.iter().map(|n| &n[..]), *not))
+            }
+            Recipe::Binary { encoding, text, .. } => match Decoder::new(*encoding) {
+                Some(decoder) => Self::Binary(decoder, text.then(LineEnds::default)),
+                None => Self::Undecodable,
+            },
+        }
+    }
+
+    /// What comes of the next octets; `last`: no more follow.
+    pub(super) fn feed(&mut self, octets: &[u8], last: bool) -> Result<Vec<u8>, DecodeError> {
+        let mut out = Vec::new();
+        match self {
+            Self::Fields(selector) => {
+                selector.feed(octets, &mut out);
+                if last {
+                    selector.finish(&mut out);
+                }
+            }
+            Self::Binary(decoder, line_ends) => {
+                decoder.feed(octets, &mut out)?;
+                if last {
+                    decoder.finish(&mut out)?;
+                }
+                if let Some(line_ends) = line_ends {
+                    out = line_ends.crlf(out);
+                }
+            }
+            Self::Undecodable => return Err(DecodeError),
+        }
+        Ok(out)
+    }
+}
+
+/// Makes CRLF of LF.
+#[derive(Debug, Default)]
+pub(super) struct LineEnds {
+    after_cr: bool,
+}
+
+impl LineEnds {
+    fn crlf(&mut self, octets: Vec<u8>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(octets.len());
+        for b in octets {
+            if b == b'\n' && !self.after_cr {
+                out.push(b'\r');
+            }
+            self.after_cr = b == b'\r';
+            out.push(b);
+        }
+        out
     }
 }
 
@@ -88,24 +157,17 @@ fn section_source(
 ) -> Source {
     if section.path.is_empty() {
         match &section.text {
-            SectionText::Whole => {
-                return Source::Content(Content::Raw(within(
-                    Span {
-                        start: 0,
-                        end: row.size,
-                    },
-                    partial,
-                )));
+            SectionText::Whole => return raw(whole(row), partial),
+            // A header that is too large to come with the row is read in windows.
+            SectionText::Header if structure.is_none() || !row.header.is_empty() => {
+                return Source::Octets(cut(&row.header, partial));
             }
-            SectionText::Header => return Source::Octets(cut(&row.header, partial)),
-            SectionText::Fields { names, not } => {
+            SectionText::Fields { names, not } if structure.is_none() || !row.header.is_empty() => {
                 let names: Vec<&[u8]> = names.iter().map(|n| &n[..]).collect();
-                return Source::Octets(cut(
-                    &Bytes::from(select_fields(&row.header, &names, *not)),
-                    partial,
-                ));
+                let fields = Bytes::from(select_fields(&row.header, &names, *not));
+                return Source::Octets(cut(&fields, partial));
             }
-            SectionText::Text | SectionText::Mime => {}
+            _ => {}
         }
     }
     let part = match section.text {
@@ -118,14 +180,30 @@ fn section_source(
         return Source::Nil;
     };
     match &section.text {
-        SectionText::Fields { names, not } => Source::Content(Content::Fields {
+        SectionText::Fields { names, not } => Source::Content(Content {
             span,
-            names: names.clone(),
-            not: *not,
-            partial,
+            recipe: Recipe::Fields {
+                names: names.clone(),
+                not: *not,
+                partial,
+            },
         }),
-        _ => Source::Content(Content::Raw(within(span, partial))),
+        _ => raw(span, partial),
     }
+}
+
+fn whole(row: &Row) -> Span {
+    Span {
+        start: 0,
+        end: row.size,
+    }
+}
+
+fn raw(span: Span, partial: Option<(u64, u64)>) -> Source {
+    Source::Content(Content {
+        span: within(span, partial),
+        recipe: Recipe::Raw,
+    })
 }
 
 fn binary_source(
@@ -135,24 +213,25 @@ fn binary_source(
     row: &Row,
     structure: Option<&Structure>,
 ) -> Source {
-    if path.is_empty() {
-        let span = Span {
-            start: 0,
-            end: row.size,
-        };
-        return Source::Content(Content::Binary {
-            span,
+    let leaf = if path.is_empty() {
+        // The message itself is in no encoding.
+        Some(Leaf {
+            span: whole(row),
             encoding: Encoding::Identity,
-            partial,
-            size_only,
-        });
-    }
-    match structure.and_then(|st| st.leaf(path)) {
-        Some(leaf) => Source::Content(Content::Binary {
+            text: false,
+        })
+    } else {
+        structure.and_then(|st| st.leaf(path))
+    };
+    match leaf {
+        Some(leaf) => Source::Content(Content {
             span: leaf.span,
-            encoding: leaf.encoding,
-            partial,
-            size_only,
+            recipe: Recipe::Binary {
+                encoding: leaf.encoding,
+                text: leaf.text,
+                partial,
+                size_only,
+            },
         }),
         None => Source::Nil,
     }
