@@ -1,1 +1,9 @@
-//! Benchmarks of the Pillarbox IMAP server.
+//! What the benchmarks, the figures and the tests of memory share: sample commands and mail, a counting allocator, filled stores, and clients.
+
+pub mod alloc;
+pub mod client;
+pub mod commands;
+pub mod cpu;
+pub mod fill;
+pub mod parse;
+pub mod serve;

@@ -1,0 +1,64 @@
+//! A global allocator that counts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The system's allocator with a count of calls per thread and of octets in use.
+#[derive(Debug)]
+pub struct Counting;
+
+static IN_USE: AtomicI64 = AtomicI64::new(0);
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Octets allocated and not given back, by all threads.
+#[must_use]
+pub fn in_use() -> i64 {
+    IN_USE.load(Ordering::Relaxed)
+}
+
+/// How often this thread asked for memory while `f` ran.
+pub fn calls<T>(f: impl FnOnce() -> T) -> (u64, T) {
+    let before = CALLS.get();
+    let result = f();
+    (CALLS.get() - before, result)
+}
+
+fn count(octets: i64) {
+    IN_USE.fetch_add(octets, Ordering::Relaxed);
+    CALLS.set(CALLS.get() + u64::from(octets > 0));
+}
+
+fn signed(octets: usize) -> i64 {
+    // No allocation is larger than isize::MAX.
+    octets.cast_signed() as i64
+}
+
+// Every call goes to the system's allocator with its arguments unchanged; counting neither allocates nor unwinds: the thread-local is a
+// constant without a destructor.
+#[expect(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(signed(layout.size()));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(-signed(layout.size()));
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(signed(layout.size()));
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(-signed(layout.size()));
+        count(signed(size));
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
