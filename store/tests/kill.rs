@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use pillarbox_core::id::Uid;
-use pillarbox_store::conformance::{append, body};
+use pillarbox_store::conformance::Client;
 use pillarbox_store::{Embedded, Options};
 
 fn message(round: u32, n: u32) -> Vec<u8> {
@@ -23,7 +23,9 @@ fn child() {
     let round = round.parse().unwrap();
     let store = Embedded::open(path, Options::default()).unwrap();
     for n in 0.. {
-        let uid = append(&store, "INBOX", &message(round, n)).unwrap().uids[0];
+        let uid = Client::new(&store, 1)
+            .append("INBOX", &message(round, n))
+            .unwrap();
         let mut out = std::io::stdout().lock();
         writeln!(out, "ack {} {n}", uid.get()).unwrap();
         out.flush().unwrap();
@@ -60,8 +62,10 @@ fn acknowledged_mail_survives_a_kill() {
         child.wait().unwrap();
     }
     let store = Embedded::open(&path, Options::default()).unwrap();
+    let client = Client::new(&store, 1);
+    let mailbox = client.examine("INBOX").unwrap().mailbox;
     for (uid, round, n) in &acknowledged {
-        let octets = body(&store, Uid::new(*uid).unwrap()).unwrap();
+        let octets = client.body(mailbox, Uid::new(*uid).unwrap()).unwrap();
         assert!(octets == message(*round, *n), "uid {uid} of round {round}");
     }
     let distinct: std::collections::BTreeSet<u32> = acknowledged.iter().map(|a| a.0).collect();

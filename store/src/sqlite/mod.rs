@@ -163,9 +163,12 @@ impl Backend for Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        self.write = None;
+        // The writer is the first of the threads and the last to end: closing its connection leaves the index in one file.
         self.read = None;
-        for thread in self.threads.drain(..) {
+        while let Some(thread) = self.threads.pop() {
+            if self.threads.is_empty() {
+                self.write = None;
+            }
             // A thread that panicked has said so.
             let _ = thread.join();
         }

@@ -1,0 +1,218 @@
+//! Mailboxes by name.
+
+use pillarbox_core::effect::{Create, ErrorKind, SpecialUse};
+use pillarbox_core::id::ModSeq;
+
+use super::client::name;
+use super::{Check, Client, MAIL};
+use crate::contract::Backend;
+
+pub(super) const CHECKS: &[Check] = &[
+    ("a new account has an INBOX", new_account),
+    ("names: create, rename, delete, subscribe", names),
+    ("a refused change of names changes nothing", refusals),
+    ("RENAME of INBOX moves its messages", rename_inbox),
+    ("UIDVALIDITY is not given twice", validity_grows),
+    ("special use is kept", special_use),
+    ("another account's mailbox is not there", strangers),
+    ("a deleted mailbox is not there", deleted),
+];
+
+fn new_account(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    let opened = c.select("INBOX").unwrap();
+    assert!(opened.uids.is_empty());
+    assert_eq!(opened.uid_next.get(), 1);
+    assert!(opened.highest_modseq >= ModSeq(1));
+    assert_eq!(c.examine("none").unwrap_err().kind, ErrorKind::NonExistent);
+    let other = Client::new(s, 2).examine("INBOX").unwrap();
+    assert_ne!(opened.mailbox.id, other.mailbox.id);
+}
+
+fn names(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("a/b/c").unwrap();
+    assert_eq!(c.create("a").unwrap_err().kind, ErrorKind::AlreadyExists);
+    assert_eq!(c.delete("a").unwrap_err().kind, ErrorKind::HasChildren);
+    assert_eq!(c.delete("INBOX").unwrap_err().kind, ErrorKind::Cannot);
+    c.append("a/b", MAIL).unwrap();
+    let before = c.examine("a/b").unwrap();
+    c.rename("a", "x/y").unwrap();
+    let after = c.examine("x/y/b").unwrap();
+    assert_eq!(
+        (after.mailbox, after.uids, after.uid_validity),
+        (before.mailbox, before.uids, before.uid_validity)
+    );
+    assert!(after.highest_modseq > before.highest_modseq);
+    assert!(c.rename("x", "x/z").is_err());
+    c.create("a b").unwrap();
+    c.create("a").unwrap();
+    c.rename("a", "z").unwrap();
+    c.delete("z").unwrap();
+    c.subscribe("ghost", true).unwrap();
+    c.subscribe("a b", true).unwrap();
+    c.subscribe("none", false).unwrap();
+    let rows = c.list().unwrap();
+    assert!(rows.iter().all(|r| r.id.is_some() == r.status.is_some()));
+    let listed: Vec<_> = rows
+        .iter()
+        .map(|r| (r.name.as_str(), r.subscribed))
+        .collect();
+    let want = [
+        ("INBOX", false),
+        ("a b", true),
+        ("ghost", true),
+        ("x", false),
+        ("x/y", false),
+        ("x/y/b", false),
+        ("x/y/b/c", false),
+    ];
+    assert_eq!(listed, want);
+}
+
+fn refusals(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("a/b").unwrap();
+    c.create("c/b").unwrap();
+    c.append("a/b", MAIL).unwrap();
+    let before = c.state().unwrap();
+    assert!(c.create("c/b").is_err());
+    assert_eq!(
+        c.rename("a", "c").unwrap_err().kind,
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(
+        c.rename("a/b", "INBOX").unwrap_err().kind,
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(
+        c.rename("none", "d/e").unwrap_err().kind,
+        ErrorKind::NonExistent
+    );
+    assert_eq!(c.rename("a", "a/d/e").unwrap_err().kind, ErrorKind::Cannot);
+    assert_eq!(c.delete("none").unwrap_err().kind, ErrorKind::NonExistent);
+    // The name below the new one is longer than a name may be.
+    let long = format!("d/{}", "n".repeat(997));
+    assert_eq!(c.rename("a", &long).unwrap_err().kind, ErrorKind::Cannot);
+    assert_eq!(
+        c.rename("INBOX", "c/b").unwrap_err().kind,
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(c.state().unwrap(), before);
+}
+
+fn rename_inbox(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("INBOX/child").unwrap();
+    c.append("INBOX", MAIL).unwrap();
+    c.append("INBOX", MAIL).unwrap();
+    let before = c.examine("INBOX").unwrap();
+    c.rename("INBOX", "old/mail").unwrap();
+    let (inbox, old) = (c.examine("INBOX").unwrap(), c.examine("old/mail").unwrap());
+    assert_eq!(inbox.mailbox, before.mailbox);
+    assert_eq!(inbox.uid_validity, before.uid_validity);
+    assert_eq!(inbox.uid_next, before.uid_next);
+    assert!(inbox.uids.is_empty() && inbox.highest_modseq > before.highest_modseq);
+    assert_eq!(old.uids.len(), 2);
+    assert!(c.examine("INBOX/child").is_ok());
+    let gone = c.changes(inbox.mailbox, before.highest_modseq, before.uid_next);
+    assert_eq!(gone.unwrap().gone, before.uids);
+    assert_eq!(c.append("INBOX", MAIL).unwrap().get(), 3);
+}
+
+fn validity_grows(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    let mut last = c.examine("INBOX").unwrap().uid_validity;
+    let mut ids = Vec::new();
+    for round in 0..6 {
+        c.create("a").unwrap();
+        let opened = c.examine("a").unwrap();
+        assert!(opened.uid_validity > last, "round {round}");
+        last = opened.uid_validity;
+        assert!(!ids.contains(&opened.mailbox.id));
+        ids.push(opened.mailbox.id);
+        if round % 2 == 0 {
+            c.delete("a").unwrap();
+        } else {
+            c.rename("a", &format!("kept {round}")).unwrap();
+        }
+    }
+}
+
+fn special_use(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    let made = c.ask(Create {
+        actor: c.actor(),
+        name: name("Sent"),
+        special_use: Some(SpecialUse::Sent),
+    });
+    made.unwrap();
+    c.append("Sent", MAIL).unwrap();
+    c.rename("Sent", "Gesendet").unwrap();
+    let rows = c.list().unwrap();
+    let uses: Vec<_> = rows.iter().map(|r| r.special_use).collect();
+    assert_eq!(uses, [Some(SpecialUse::Sent), None]);
+}
+
+fn strangers(s: &dyn Backend) {
+    let (owner, stranger) = (Client::new(s, 1), Client::new(s, 2));
+    let uid = owner.append("INBOX", MAIL).unwrap();
+    let before = owner.state().unwrap();
+    let mailbox = owner.examine("INBOX").unwrap().mailbox;
+    refused(stranger, mailbox, uid);
+    let mut claimed = mailbox;
+    claimed.owner = stranger.actor().account;
+    refused(stranger, claimed, uid);
+    assert_eq!(owner.state().unwrap(), before);
+}
+
+fn deleted(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("a").unwrap();
+    let uid = c.append("a", MAIL).unwrap();
+    let mailbox = c.examine("a").unwrap().mailbox;
+    let upload = c.upload("a", MAIL).unwrap();
+    c.delete("a").unwrap();
+    refused(c, mailbox, uid);
+    let late = c.commit("a", &[upload], &Default::default());
+    assert_eq!(late.unwrap_err().kind, ErrorKind::NonExistent);
+    c.create("a").unwrap();
+    assert!(c.examine("a").unwrap().uids.is_empty());
+    refused(c, mailbox, uid);
+}
+
+/// Every operation on this mailbox says that it is not there.
+fn refused(
+    c: Client<'_>,
+    mailbox: pillarbox_core::effect::MailboxRef,
+    uid: pillarbox_core::id::Uid,
+) {
+    use pillarbox_core::effect::{FlagOp, Search};
+    use pillarbox_core::search::{Leaf, Program, Step};
+    let uids = || pillarbox_core::set::UidSet::range(uid, uid);
+    let flags = super::flag_names(pillarbox_core::flag::SystemFlags::DELETED, &[]);
+    let program = Program {
+        steps: vec![Step::Test(Leaf::All)],
+    };
+    let search = Search {
+        actor: c.actor(),
+        mailbox,
+        uids: uids(),
+        program: program.into(),
+    };
+    let answers = [
+        c.body(mailbox, uid).map(drop),
+        c.fetch(mailbox, uids(), 1000).map(drop),
+        c.set(mailbox, uids(), FlagOp::Add, flags, None).map(drop),
+        c.copy(mailbox, uids(), "INBOX").map(drop),
+        c.relocate(mailbox, uids(), "INBOX").map(drop),
+        c.expunge(mailbox, uids()).map(drop),
+        c.changes(mailbox, ModSeq(0), std::num::NonZeroU32::MIN)
+            .map(drop),
+        c.ask(search).map(drop),
+    ];
+    for (at, answer) in answers.into_iter().enumerate() {
+        let kind = answer.map_err(|e| e.kind);
+        assert_eq!(kind, Err(ErrorKind::NonExistent), "operation {at}");
+    }
+}
