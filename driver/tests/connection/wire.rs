@@ -1,0 +1,203 @@
+//! A wire in memory, a clock that is set by hand, and an executor of one future.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, Summary};
+
+/// What both ends of a wire share.
+#[derive(Default)]
+pub struct Pipe {
+    to_server: VecDeque<u8>,
+    from_server: VecDeque<u8>,
+    /// Octets the server may read at once; `None`: all.
+    pub read_at_once: Option<usize>,
+    /// Octets that may wait for the client to read them.
+    pub window: usize,
+    /// The client closed its side.
+    pub eof: bool,
+    /// Reading and writing fail.
+    pub broken: bool,
+    /// The server closed its side.
+    pub closed: bool,
+    /// Calls of the server that wrote something.
+    pub writes: u64,
+}
+
+#[derive(Clone, Default)]
+struct Wire(Arc<Mutex<Pipe>>);
+
+impl Wire {
+    fn pipe(&self) -> MutexGuard<'_, Pipe> {
+        self.0.lock().expect("no test panics with the lock")
+    }
+}
+
+impl Stream for Wire {
+    fn poll_read(&mut self, _cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = self.pipe();
+        if pipe.broken {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        let most = pipe.read_at_once.unwrap_or(usize::MAX);
+        let n = pipe.to_server.len().min(buf.len()).min(most);
+        if n == 0 && !pipe.eof {
+            return Poll::Pending;
+        }
+        for (to, octet) in buf.iter_mut().zip(pipe.to_server.drain(..n)) {
+            *to = octet;
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_write(
+        &mut self,
+        _cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut pipe = self.pipe();
+        if pipe.broken {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        let room = pipe.window.saturating_sub(pipe.from_server.len());
+        let octets: Vec<u8> = bufs.iter().flat_map(|b| b.iter().copied()).collect();
+        let n = octets.len().min(room);
+        if n == 0 {
+            return Poll::Pending;
+        }
+        pipe.from_server.extend(&octets[..n]);
+        pipe.writes += 1;
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pipe().closed = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone, Default)]
+struct Hand(Arc<AtomicU64>);
+
+impl Clock for Hand {
+    fn now(&self) -> Now {
+        Now {
+            tick: Tick(self.0.load(Ordering::Relaxed)),
+            unix: 1_700_000_000,
+        }
+    }
+
+    fn poll_until(&mut self, _cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
+        if self.now().tick >= tick {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Whether the future was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection and its client's end of the wire.
+pub struct Client {
+    connection: Option<Connection<Wire, Hand>>,
+    wire: Wire,
+    clock: Hand,
+    bell: Arc<Bell>,
+    /// Set once the connection ended.
+    pub summary: Option<Summary>,
+}
+
+/// Where every client comes from.
+pub const ADDRESS: ([u8; 4], u16) = ([192, 0, 2, 1], 4711);
+
+impl Client {
+    /// Connects to the service.
+    pub fn connect(service: &Arc<Service>, kind: ListenerKind) -> Self {
+        let (wire, clock) = (Wire::default(), Hand::default());
+        wire.pipe().window = usize::MAX;
+        let peer = Some(SocketAddr::from(ADDRESS));
+        let connection = Connection::new(service.clone(), kind, wire.clone(), clock.clone(), peer);
+        Self {
+            connection: Some(connection),
+            wire,
+            clock,
+            bell: Arc::default(),
+            summary: None,
+        }
+    }
+
+    /// The wire, to set its bounds and faults.
+    pub fn pipe(&self) -> MutexGuard<'_, Pipe> {
+        self.wire.pipe()
+    }
+
+    /// Octets the server has not read.
+    pub fn unread(&self) -> usize {
+        self.pipe().to_server.len()
+    }
+
+    /// Polls the connection until it waits for something.
+    pub fn run(&mut self) {
+        loop {
+            self.bell.0.store(false, Ordering::Relaxed);
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
+            let waker = Waker::from(self.bell.clone());
+            let mut cx = Context::from_waker(&waker);
+            match Pin::new(connection).poll(&mut cx) {
+                Poll::Ready(summary) => {
+                    self.summary = Some(summary);
+                    self.connection = None;
+                }
+                Poll::Pending if self.woken() => {}
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Whether something woke the connection since it ran.
+    pub fn woken(&self) -> bool {
+        self.bell.0.load(Ordering::Relaxed)
+    }
+
+    /// Sends octets and runs.
+    pub fn send(&mut self, octets: &[u8]) {
+        self.pipe().to_server.extend(octets);
+        self.run();
+    }
+
+    /// Takes what the server said.
+    pub fn octets(&mut self) -> Vec<u8> {
+        self.run();
+        self.pipe().from_server.drain(..).collect()
+    }
+
+    /// The same as text.
+    pub fn said(&mut self) -> String {
+        String::from_utf8(self.octets()).expect("the server speaks ASCII here")
+    }
+
+    /// Lets time pass and runs.
+    pub fn wait(&mut self, millis: u64) {
+        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+        self.run();
+    }
+}
