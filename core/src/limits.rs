@@ -22,7 +22,7 @@ pub struct Limits {
     pub tokens_before_login: usize,
     /// Tokens of a command after login.
     pub tokens: usize,
-    /// Open parentheses before login.
+    /// Nested search keys before login.
     pub depth_before_login: usize,
     /// Nested search keys: parentheses, NOT and OR alike.
     pub search_depth: usize,
@@ -48,10 +48,18 @@ pub struct Limits {
     pub write_stall_millis: u64,
     /// Octets of output queued before no more is produced.
     pub output_high_water: usize,
-    /// Octets of a mailbox name or LIST pattern.
+    /// Octets of a mailbox name; 1000 is the most a name can have at all.
     pub mailbox_name: usize,
-    /// Pairs of ID.
+    /// Levels of a mailbox name; 64 is the most a name can have at all.
+    pub mailbox_depth: usize,
+    /// Pairs of ID (RFC 2971 §3.3).
     pub id_pairs: usize,
+    /// Octets of a field name of ID.
+    pub id_field: usize,
+    /// Octets of a value of ID.
+    pub id_value: usize,
+    /// Messages of one APPEND: each holds an upload until all are stored (RFC 3502).
+    pub append_messages: usize,
     /// Mailbox rows asked for at once.
     pub list_page: usize,
     /// Octets of rows asked for at once.
@@ -94,7 +102,11 @@ impl Default for Limits {
             write_stall_millis: 5 * 60_000,
             output_high_water: 256 << 10,
             mailbox_name: 1000,
+            mailbox_depth: 64,
             id_pairs: 30,
+            id_field: 30,
+            id_value: 1024,
+            append_messages: 1000,
             list_page: 500,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,

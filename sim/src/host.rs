@@ -8,7 +8,9 @@ use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Config, Peer, Session};
+use pillarbox_core::session::{
+    Action, CloseReason, Config, Peer, Session, Switch, Switched, TlsFacts,
+};
 use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
 
 /// How octets are cut on their way to a session.
@@ -81,6 +83,8 @@ struct Connection {
     output: Vec<u8>,
     watched: Vec<MailboxRef>,
     replies: (Sender<Reply>, Receiver<Reply>),
+    closed: Option<CloseReason>,
+    switch: Option<Switch>,
 }
 
 impl Host {
@@ -158,6 +162,36 @@ impl Host {
         self.settle();
     }
 
+    /// The client closes its side.
+    pub fn end_input(&mut self, name: &str) {
+        self.connection(name);
+        if let Some(connection) = self.sessions.get_mut(name) {
+            connection.session.handle_eof();
+        }
+        self.settle();
+    }
+
+    /// Puts TLS in place, if the session asked for it.
+    pub fn begin_tls(&mut self, name: &str) -> bool {
+        let Some(connection) = self.sessions.get_mut(name) else {
+            return false;
+        };
+        let asked = connection.switch.take().is_some();
+        if asked {
+            connection
+                .session
+                .handle_switched(Switched::Tls(TlsFacts::default()), self.now);
+        }
+        self.settle();
+        asked
+    }
+
+    /// Whether the session is over.
+    #[must_use]
+    pub fn is_closed(&self, name: &str) -> bool {
+        self.sessions.get(name).is_some_and(|c| c.closed.is_some())
+    }
+
     fn connection(&mut self, name: &str) {
         let (config, now) = (self.config.clone(), self.now);
         self.sessions
@@ -167,6 +201,8 @@ impl Host {
                 output: Vec::new(),
                 watched: Vec::new(),
                 replies: channel(),
+                closed: None,
+                switch: None,
             });
     }
 
@@ -203,8 +239,13 @@ impl Host {
         let mut moved = false;
         while let Some(action) = connection.session.poll(self.now) {
             moved = true;
-            if let Action::Effect(effect) = action {
-                connection.submit(&self.backend, &self.accounts, effect);
+            match action {
+                Action::Effect(effect) => {
+                    connection.submit(&self.backend, &self.accounts, effect)
+                }
+                Action::Switch(switch) => connection.switch = Some(switch),
+                Action::Closed(reason) => connection.closed = Some(reason),
+                _ => {}
             }
         }
         let mut transmit = connection.session.transmit(self.now);

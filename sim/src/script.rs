@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::host::{Chunking, Host, Options};
 
-/// A script.
+/// A script: one server, from its first connection to the last line.
 #[derive(Clone, Debug)]
 pub struct Script {
     name: String,
@@ -16,8 +16,19 @@ pub struct Script {
 enum Line {
     Client(String, Vec<u8>),
     Server(String, String),
+    Skip(String, String),
     Time(u64),
+    Tls(String),
+    Eof(String),
+    Closed(String),
 }
+
+/// What scripts begin with, by the name `include` gives.
+const PRELUDES: [(&str, &str); 3] = [
+    ("login", include_str!("../scripts/prelude/login.txt")),
+    ("three", include_str!("../scripts/prelude/three.txt")),
+    ("open", include_str!("../scripts/prelude/open.txt")),
+];
 
 /// Where and how a script failed.
 #[derive(Debug)]
@@ -35,25 +46,34 @@ impl std::error::Error for Failure {}
 const SEEDS: std::ops::Range<u64> = 1..11;
 
 impl Script {
-    /// Reads a script.
+    /// Reads the scripts of a file: a line `== title` begins another one.
     ///
     /// # Errors
     /// A line is none of those there are.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Failure> {
-        let mut script = Self {
+    pub fn parse(name: &str, text: &str) -> Result<Vec<Self>, Failure> {
+        let mut scripts = Vec::new();
+        let mut script = Self::empty(name);
+        for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
+            if let Some(title) = line.strip_prefix("== ") {
+                let next = Self::empty(&format!("{name} ({title})"));
+                scripts.push(std::mem::replace(&mut script, next));
+            } else if !line.trim().is_empty() && !line.starts_with('#') {
+                script.line(number, line).ok_or_else(|| {
+                    Failure(format!("{name}:{number}: not a line of a script: {line}"))
+                })?;
+            }
+        }
+        scripts.push(script);
+        scripts.retain(|s| !s.lines.is_empty());
+        Ok(scripts)
+    }
+
+    fn empty(name: &str) -> Self {
+        Self {
             name: name.to_owned(),
             options: Options::default(),
             lines: Vec::new(),
-        };
-        for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
-            if line.trim().is_empty() || line.starts_with('#') {
-                continue;
-            }
-            script.line(number, line).ok_or_else(|| {
-                Failure(format!("{name}:{number}: not a line of a script: {line}"))
-            })?;
         }
-        Ok(script)
     }
 
     fn line(&mut self, number: usize, line: &str) -> Option<()> {
@@ -65,25 +85,22 @@ impl Script {
         if let Some(option) = line.strip_prefix("option ") {
             return self.option(option);
         }
-        let (connection, rest) = match line.split_at_checked(2) {
+        let (name, rest) = match line.split_at_checked(2) {
             Some((name, rest)) if name.ends_with('.') => (name[..1].to_owned(), rest),
             _ => (String::from("A"), line),
         };
-        let parsed = if let Some(text) = rest.strip_prefix("C: ") {
-            Line::Client(connection, [text.as_bytes(), b"\r\n"].concat())
-        } else if let Some(text) = rest.strip_prefix("C| ") {
-            Line::Client(connection, unescape(text)?)
-        } else if rest == "C:" {
-            Line::Client(connection, b"\r\n".to_vec())
-        } else {
-            Line::Server(
-                connection,
-                rest.strip_prefix("S: ")
-                    .or_else(|| (rest == "S:").then_some(""))?
-                    .to_owned(),
-            )
-        };
-        self.lines.push((number, parsed));
+        if let Some(prelude) = rest.strip_prefix("include ") {
+            return self.include(number, &name, prelude);
+        }
+        self.lines.push((number, spoken(name, rest)?));
+        Some(())
+    }
+
+    fn include(&mut self, number: usize, name: &str, prelude: &str) -> Option<()> {
+        let (_, text) = PRELUDES.iter().find(|(n, _)| *n == prelude)?;
+        for line in text.lines() {
+            self.lines.push((number, spoken(name.to_owned(), line)?));
+        }
         Some(())
     }
 
@@ -170,7 +187,25 @@ impl Script {
                     }
                     said.push(mask(&actual));
                 }
+                Line::Skip(name, expected) => {
+                    let rest = left.entry(name.clone()).or_default();
+                    rest.extend(host_lines(&mut host, name));
+                    loop {
+                        let Some(actual) = rest.pop_front() else {
+                            return Err(fail(format!("nothing like {expected:?} was said")));
+                        };
+                        said.push(mask(&actual));
+                        if matches(expected, &actual) {
+                            break;
+                        }
+                    }
+                }
                 Line::Time(seconds) => host.advance(*seconds),
+                Line::Eof(name) => host.end_input(name),
+                Line::Tls(name) if host.begin_tls(name) => {}
+                Line::Tls(name) => return Err(fail(format!("{name} did not ask for TLS"))),
+                Line::Closed(name) if host.is_closed(name) => {}
+                Line::Closed(name) => return Err(fail(format!("{name} is still open"))),
             }
         }
         for name in host.names() {
@@ -189,6 +224,24 @@ impl Script {
             None => Ok(said),
         }
     }
+}
+
+/// A line of one connection.
+fn spoken(name: String, rest: &str) -> Option<Line> {
+    Some(match rest {
+        "tls" => Line::Tls(name),
+        "eof" => Line::Eof(name),
+        "closed" => Line::Closed(name),
+        "C:" => Line::Client(name, b"\r\n".to_vec()),
+        "S:" => Line::Server(name, String::new()),
+        _ => match rest.split_at_checked(3)? {
+            ("C: ", text) => Line::Client(name, [text.as_bytes(), b"\r\n"].concat()),
+            ("C| ", text) => Line::Client(name, unescape(text)?),
+            ("S: ", text) => Line::Server(name, text.to_owned()),
+            ("S~ ", text) => Line::Skip(name, text.to_owned()),
+            _ => return None,
+        },
+    })
 }
 
 fn host_lines(host: &mut Host, name: &str) -> Vec<String> {

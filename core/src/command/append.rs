@@ -96,6 +96,12 @@ impl Append {
         part: AppendPart,
         literal: Literal,
     ) -> Result<(), Done> {
+        if self.messages.len() >= s.config.limits.append_messages {
+            return Err(Done::no("[LIMIT] One APPEND has too many messages"));
+        }
+        if literal.size == 0 {
+            return Err(Done::no("[CANNOT] A message of no octets cancels the APPEND (RFC 3502)"));
+        }
         let limit = s.config.limits.append;
         if literal.size > limit {
             return Err(Done::no(format!(

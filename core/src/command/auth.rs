@@ -30,6 +30,7 @@ pub(crate) fn authenticate(s: &mut Session, mechanism: &str, initial: Option<Byt
         ));
     }
     match initial {
+        Some(initial) if initial.len() > s.config.limits.sasl => Step::Done(too_long()),
         Some(initial) => plain(s, if initial == "=" { b"" } else { &initial }),
         None => {
             s.out.put(b"+ \r\n");
@@ -55,16 +56,18 @@ impl Task for Response {
         match input {
             Input::Frame(Frame::Line(line)) if line == "*" => Step::Done(Done::bad("Cancelled")),
             Input::Frame(Frame::Line(line)) if line.len() > s.config.limits.sasl => {
-                Step::Done(Done::bad("[TOOBIG] The response is too long"))
+                Step::Done(too_long())
             }
             Input::Frame(Frame::Line(line)) => plain(s, &line),
-            Input::Frame(Frame::Lost(..)) => Step::Done(
-                Done::bad("[TOOBIG] The response is too long").closing(CloseReason::TooBig),
-            ),
-            Input::Frame(_) => Step::Done(Done::bad("[TOOBIG] The response is too long")),
+            Input::Frame(Frame::Lost(..)) => Step::Done(too_long().closing(CloseReason::TooBig)),
+            Input::Frame(_) => Step::Done(too_long()),
             _ => Step::Input,
         }
     }
+}
+
+fn too_long() -> Done {
+    Done::bad("[TOOBIG] The response is too long")
 }
 
 fn plain(s: &mut Session, response: &[u8]) -> Step {

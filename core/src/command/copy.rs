@@ -21,6 +21,8 @@ struct Copying {
     remove: bool,
     to: MailboxName,
     left: UidSet,
+    /// A window of a move took messages away.
+    moved: bool,
 }
 
 pub(crate) fn begin(
@@ -46,6 +48,7 @@ pub(crate) fn begin(
         remove,
         to,
         left: uids,
+        moved: false,
     };
     let _ = copying.ask(s);
     Step::Become(Box::new(copying))
@@ -90,13 +93,14 @@ impl Copying {
                 let form = if self.uid { "UID " } else { "" };
                 Step::Done(Done::ok(alloc::format!("[{code}] {form}COPY completed")))
             }
-            _ => Step::Done(completed(self.uid, self.name())),
+            _ => Step::Done(completed(self.uid, self.name()).removing(self.moved)),
         }
     }
 
     /// A window moved: COPYUID comes before its EXPUNGEs (RFC 6851 §4.3).
     fn moved(&mut self, s: &mut Session, copied: &Copied) -> Step {
         if let Some(code) = copyuid(copied) {
+            self.moved = true;
             crate::response::ok_code(&mut s.out, format_args!("{code}"), "Moved");
         }
         if self.left.is_empty() {

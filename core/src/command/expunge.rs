@@ -41,7 +41,8 @@ impl Task for Expunging {
             return Step::Input;
         };
         Step::Done(match reply::<Expunge>(outcome) {
-            Ok(_) => crate::command::completed(self.uid, "EXPUNGE"),
+            Ok(expunged) => crate::command::completed(self.uid, "EXPUNGE")
+                .removing(!expunged.uids.is_empty()),
             Err(error) => s.failed("Expunge", &error),
         })
     }

@@ -2,12 +2,16 @@
 
 use alloc::boxed::Box;
 
-use crate::session::{CloseReason, Done, Input, Session, Step, Task};
+use crate::id::ModSeq;
+use crate::session::{CloseReason, Done, Input, Selected, Session, Step, Task};
 use crate::wire::frame::Frame;
 
 /// Tells changes as they happen until the client says DONE.
 #[derive(Debug)]
-struct Idle;
+struct Idle {
+    /// What was heard of when the store last failed to tell: it is asked again when there is more.
+    failed_at: Option<ModSeq>,
+}
 
 pub(crate) fn begin(s: &mut Session) -> Step {
     s.out.put(b"+ Idling\r\n");
@@ -16,7 +20,7 @@ pub(crate) fn begin(s: &mut Session) -> Step {
     if let Some(selected) = &mut s.selected {
         selected.doubt();
     }
-    Step::Become(Box::new(Idle))
+    Step::Become(Box::new(Idle { failed_at: None }))
 }
 
 impl Task for Idle {
@@ -27,7 +31,8 @@ impl Task for Idle {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         match input {
             Input::Reply(outcome) => {
-                s.tell_changes(outcome, true);
+                let told = s.tell_changes(outcome, true);
+                self.failed_at = s.selected.as_ref().filter(|_| !told).map(|m| m.latest);
                 Step::Again
             }
             Input::Frame(Frame::Line(line)) => {
@@ -57,7 +62,8 @@ impl Idle {
             s.idling(false);
             return Step::Gone;
         }
-        if s.selected.as_ref().is_some_and(|m| m.dirty())
+        let more = |m: &Selected| m.dirty() && self.failed_at.is_none_or(|at| at < m.latest);
+        if s.selected.as_deref().is_some_and(more)
             && let Some(changes) = s.changes()
         {
             return s.ask(changes);

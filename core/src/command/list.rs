@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::ast::List;
+use crate::ast::{List, StatusItem};
 use crate::command::{reply, status};
 use crate::effect::{MailboxRow, Mailboxes};
 use crate::mailbox::{MailboxName, Pattern};
@@ -38,6 +38,13 @@ pub(crate) fn list(s: &mut Session, list: List) -> Step {
     if !list.extended && list.patterns.first().is_some_and(Bytes::is_empty) {
         s.out.put(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
         return Step::Done(Done::ok("LIST completed"));
+    }
+    if list
+        .return_status
+        .as_ref()
+        .is_some_and(|items| items.contains(&StatusItem::HighestModSeq))
+    {
+        s.enable_condstore();
     }
     if list.recursive_match && !list.select_subscribed && !list.select_special_use {
         return Step::Done(Done::bad("RECURSIVEMATCH needs SUBSCRIBED or SPECIAL-USE"));
@@ -136,15 +143,16 @@ impl Listing {
         lines: &mut BTreeMap<MailboxName, Line>,
     ) {
         for ancestor in row.name.ancestors().filter(|a| self.matches(a)) {
-            // LSUB names a parent only where `%` hides the child itself (RFC 3501 §6.3.9).
-            if self.lsub && self.matches(&row.name) {
-                continue;
-            }
-            let row = self
+            let parent = self
                 .rows
                 .get(&ancestor)
                 .cloned()
                 .unwrap_or_else(|| MailboxRow::new(ancestor.clone()));
+            // A parent that is not chosen itself is named only where the pattern hides the child (RFC 3501 §6.3.9, RFC 5258 §3.5).
+            if self.matches(&row.name) && (self.lsub || !self.selected(&parent)) {
+                continue;
+            }
+            let row = parent;
             let line = lines
                 .entry(ancestor)
                 .or_insert_with(|| self.line(row, parents));
@@ -239,14 +247,27 @@ fn attributes(out: &mut Output, attributes: &[(bool, &str)]) {
     }
 }
 
-/// The LIST of a mailbox just selected (RFC 9051 §6.3.2), with OLDNAME where it was asked for under another name (§6.3.9.7).
-pub(crate) fn write_selected(out: &mut Output, name: &MailboxName, asked: &MailboxName) {
-    out.put(b"* LIST () \"/\" ");
-    response::mailbox(out, name, true);
-    if name != asked {
-        out.put(b" (\"OLDNAME\" (");
-        response::mailbox(out, asked, true);
-        out.put(b"))");
+/// The LIST of a mailbox just selected (RFC 9051 §6.3.2), with OLDNAME where it was asked for by a name not in normal form.
+pub(crate) fn write_selected(out: &mut Output, name: &MailboxName, asked: Option<&[u8]>) {
+    match asked {
+        Some(asked) => write_renamed(out, name, asked, false),
+        None => {
+            out.put(b"* LIST () \"/\" ");
+            response::mailbox(out, name, true);
+            out.put(b"\r\n");
+        }
     }
-    out.put(b"\r\n");
+}
+
+/// A mailbox is not called as the client called it (RFC 9051 §6.3.9.7); `gone`: it was deleted.
+pub(crate) fn write_renamed(out: &mut Output, name: &MailboxName, old: &[u8], gone: bool) {
+    out.put(if gone {
+        b"* LIST (\\NonExistent) \"/\" "
+    } else {
+        b"* LIST () \"/\" "
+    });
+    response::mailbox(out, name, true);
+    out.put(b" (\"OLDNAME\" (");
+    out.string(old, true);
+    out.put(b"))\r\n");
 }

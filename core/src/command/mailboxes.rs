@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::command::{name, reply};
+use crate::command::{list, name, reply};
 use crate::effect::{Create, Delete, Rename, SpecialUse, Subscribe};
 use crate::mailbox::MailboxName;
 use crate::session::{Done, Input, Session, Step, Task};
@@ -17,6 +17,26 @@ enum Simple {
     Delete,
     Rename,
     Subscribe(bool),
+}
+
+/// A name that was sent in another form than the one it has here: the client is told (RFC 9051 §6.3.9.7).
+#[derive(Debug)]
+struct Renamed {
+    old: Bytes,
+    name: MailboxName,
+    gone: bool,
+}
+
+/// A command, and what is told when it succeeded.
+#[derive(Debug)]
+struct Waiting {
+    command: Simple,
+    renamed: Option<Renamed>,
+}
+
+/// The names differ, and the client speaks IMAP4rev2, which has OLDNAME.
+fn differs(s: &Session, wire: &Bytes, name: &MailboxName) -> bool {
+    s.enabled.rev2 && !name.is_inbox() && wire != name.as_str()
 }
 
 pub(crate) fn create(
@@ -43,7 +63,12 @@ pub(crate) fn create(
             ));
         }
     };
-    wait(s, Simple::Create, |actor| Create {
+    let renamed = differs(s, &wire, &name).then(|| Renamed {
+        old: wire,
+        name: name.clone(),
+        gone: false,
+    });
+    wait(s, Simple::Create, renamed, |actor| Create {
         actor,
         name,
         special_use,
@@ -51,82 +76,103 @@ pub(crate) fn create(
 }
 
 pub(crate) fn delete(s: &mut Session, mailbox: &Bytes) -> Step {
-    with_name(s, mailbox, Simple::Delete, |actor, name| Delete {
-        actor,
-        name,
-    })
+    let name = match name(s, mailbox) {
+        Ok(name) => name,
+        Err(done) => return Step::Done(done),
+    };
+    let renamed = differs(s, mailbox, &name).then(|| Renamed {
+        old: mailbox.clone(),
+        name: name.clone(),
+        gone: true,
+    });
+    wait(s, Simple::Delete, renamed, |actor| Delete { actor, name })
 }
 
 pub(crate) fn rename(s: &mut Session, from: &Bytes, to: &Bytes) -> Step {
-    match (name(s, from), name(s, to)) {
-        (Ok(from), Ok(to)) => wait(s, Simple::Rename, |actor| Rename { actor, from, to }),
-        (Err(done), _) | (_, Err(done)) => Step::Done(done),
-    }
-}
-
-pub(crate) fn subscribe(s: &mut Session, mailbox: &Bytes, on: bool) -> Step {
-    with_name(s, mailbox, Simple::Subscribe(on), |actor, name| Subscribe {
+    let (source, target) = match (name(s, from), name(s, to)) {
+        (Ok(source), Ok(target)) => (source, target),
+        (Err(done), _) | (_, Err(done)) => return Step::Done(done),
+    };
+    let differs = differs(s, from, &source) || differs(s, to, &target);
+    let renamed = differs.then(|| Renamed {
+        old: from.clone(),
+        name: target.clone(),
+        gone: false,
+    });
+    wait(s, Simple::Rename, renamed, |actor| Rename {
         actor,
-        name,
-        on,
+        from: source,
+        to: target,
     })
 }
 
-fn with_name<O>(
-    s: &mut Session,
-    mailbox: &Bytes,
-    task: Simple,
-    op: impl FnOnce(crate::effect::Actor, MailboxName) -> O,
-) -> Step
-where
-    O: crate::effect::Op,
-    crate::effect::Effect: From<crate::effect::Call<O>>,
-{
+pub(crate) fn subscribe(s: &mut Session, mailbox: &Bytes, on: bool) -> Step {
     match name(s, mailbox) {
-        Ok(name) => wait(s, task, |actor| op(actor, name)),
+        Ok(name) => wait(s, Simple::Subscribe(on), None, |actor| Subscribe {
+            actor,
+            name,
+            on,
+        }),
         Err(done) => Step::Done(done),
     }
 }
 
-fn wait<O>(s: &mut Session, task: Simple, op: impl FnOnce(crate::effect::Actor) -> O) -> Step
+fn wait<O>(
+    s: &mut Session,
+    command: Simple,
+    renamed: Option<Renamed>,
+    op: impl FnOnce(crate::effect::Actor) -> O,
+) -> Step
 where
     O: crate::effect::Op,
     crate::effect::Effect: From<crate::effect::Call<O>>,
 {
     let op = op(s.actor());
     let _ = s.ask(op);
-    Step::Become(Box::new(task))
+    Step::Become(Box::new(Waiting { command, renamed }))
 }
 
-impl Task for Simple {
+impl Waiting {
+    fn tell(&mut self, s: &mut Session) {
+        if let Some(renamed) = self.renamed.take() {
+            list::write_renamed(&mut s.out, &renamed.name, &renamed.old, renamed.gone);
+        }
+    }
+}
+
+impl Task for Waiting {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         let Input::Reply(outcome) = input else {
             return Step::Input;
         };
-        let (operation, text, result) = match self {
-            Self::Create => match reply::<Create>(outcome) {
+        let (operation, text, result) = match self.command {
+            Simple::Create => match reply::<Create>(outcome) {
                 Ok(id) => {
+                    self.tell(s);
                     return Step::Done(Done::ok(alloc::format!(
                         "[MAILBOXID ({id})] CREATE completed"
                     )));
                 }
                 Err(error) => ("Create", "", Err(error)),
             },
-            Self::Delete => ("Delete", "DELETE completed", reply::<Delete>(outcome)),
-            Self::Rename => ("Rename", "RENAME completed", reply::<Rename>(outcome)),
-            Self::Subscribe(true) => (
+            Simple::Delete => ("Delete", "DELETE completed", reply::<Delete>(outcome)),
+            Simple::Rename => ("Rename", "RENAME completed", reply::<Rename>(outcome)),
+            Simple::Subscribe(true) => (
                 "Subscribe",
                 "SUBSCRIBE completed",
                 reply::<Subscribe>(outcome),
             ),
-            Self::Subscribe(false) => (
+            Simple::Subscribe(false) => (
                 "Subscribe",
                 "UNSUBSCRIBE completed",
                 reply::<Subscribe>(outcome),
             ),
         };
         Step::Done(match result {
-            Ok(()) => Done::ok(text),
+            Ok(()) => {
+                self.tell(s);
+                Done::ok(text)
+            }
             Err(error) => s.failed(operation, &error),
         })
     }

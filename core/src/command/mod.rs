@@ -102,8 +102,16 @@ pub(crate) fn reply<O: Op>(outcome: Outcome) -> Result<O::Reply, StoreError> {
 
 /// A mailbox name as sent, or the refusal.
 pub(crate) fn name(s: &Session, wire: &Bytes) -> Result<MailboxName, Done> {
-    MailboxName::from_wire(wire, s.enabled.rev2)
-        .map_err(|error| Done::no(alloc::format!("[CANNOT] {error}")))
+    let name = MailboxName::from_wire(wire, s.enabled.rev2)
+        .map_err(|error| Done::no(alloc::format!("[CANNOT] {error}")))?;
+    let limits = &s.config.limits;
+    if name.as_str().len() > limits.mailbox_name {
+        return Err(Done::no("[CANNOT] The mailbox name is too long"));
+    }
+    if name.ancestors().count() >= limits.mailbox_depth {
+        return Err(Done::no("[CANNOT] The mailbox name has too many levels"));
+    }
+    Ok(name)
 }
 
 /// The UIDs a client's set means in the selected mailbox (RFC 9051 §6.4.8: numbers out of range are BAD, UIDs that are not there are ignored).

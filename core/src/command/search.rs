@@ -25,6 +25,8 @@ struct Searching {
     found: UidSet,
     highest: ModSeq,
     among: UidSet,
+    /// The modseqs of the first and the last found are asked for.
+    edges: bool,
 }
 
 pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
@@ -33,6 +35,9 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
         .as_deref()
         .is_some_and(|c| !matches!(c, "UTF-8" | "US-ASCII"))
     {
+        if search.result.is_some_and(|r| r.save) {
+            s.saved = UidSet::new();
+        }
         return Step::Done(Done::no("[BADCHARSET (US-ASCII UTF-8)] Search in UTF-8"));
     }
     if search.modseq {
@@ -55,6 +60,7 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
         found: UidSet::new(),
         highest: ModSeq(0),
         among,
+        edges: false,
     };
     if searching.among.is_empty() {
         return Step::Done(searching.done(s));
@@ -118,6 +124,49 @@ impl Searching {
             uids,
             program: self.program.clone(),
         })
+    }
+
+    fn finish(&mut self, s: &mut Session) -> Step {
+        let edges = self.result.is_some_and(|r| r.min || r.max) && !self.whole();
+        let (Some(selected), true) = (&s.selected, self.modseq && edges && !self.found.is_empty())
+        else {
+            return Step::Done(self.done(s));
+        };
+        self.edges = true;
+        s.ask(effect::Fetch {
+            actor: s.actor(),
+            mailbox: selected.mailbox,
+            uids: saved(self.result.unwrap_or_default(), &self.found),
+            changed_since: None,
+            fields: effect::Fields::default(),
+            inline: 0,
+            budget: s.config.limits.fetch_page,
+        })
+    }
+
+    /// Whether all that was found counts, not only the first and the last.
+    fn whole(&self) -> bool {
+        self.result.is_none_or(|r| r.all || r.count)
+    }
+
+    /// MODSEQ is that of the messages told, if those are the first and the last alone (RFC 4731 §3.2).
+    fn edges(&mut self, s: &mut Session, outcome: effect::Outcome) -> Step {
+        match reply::<effect::Fetch>(outcome) {
+            Ok(page) => {
+                let told = page.rows.iter().map(|row| row.modseq).max();
+                self.highest = told.unwrap_or(self.highest);
+                Step::Done(self.done(s))
+            }
+            Err(error) => self.failed(s, "Fetch", &error),
+        }
+    }
+
+    /// A failed SEARCH with SAVE leaves `$` empty (RFC 5182 §2.1).
+    fn failed(&self, s: &mut Session, operation: &'static str, error: &effect::StoreError) -> Step {
+        if self.result.is_some_and(|r| r.save) {
+            s.saved = UidSet::new();
+        }
+        Step::Done(s.failed(operation, error))
     }
 
     fn done(&mut self, s: &mut Session) -> Done {
@@ -216,6 +265,9 @@ impl Task for Searching {
         let Input::Reply(outcome) = input else {
             return Step::Input;
         };
+        if self.edges {
+            return self.edges(s, outcome);
+        }
         match reply::<effect::Search>(outcome) {
             Ok(page) => {
                 self.found = self.found.union(&page.uids);
@@ -227,16 +279,10 @@ impl Task for Searching {
                             .intersection(&UidSet::range(uid, crate::id::Uid::MAX));
                         self.ask(s)
                     }
-                    None => Step::Done(self.done(s)),
+                    None => self.finish(s),
                 }
             }
-            Err(error) => {
-                // A failed SEARCH with SAVE leaves `$` empty (RFC 5182 §2.1).
-                if self.result.is_some_and(|r| r.save) {
-                    s.saved = UidSet::new();
-                }
-                Step::Done(s.failed("Search", &error))
-            }
+            Err(error) => self.failed(s, "Search", &error),
         }
     }
 }

@@ -20,6 +20,8 @@ struct Select {
     qresync: Option<Qresync>,
     at: At,
     opened: Option<Box<Opened>>,
+    /// The name as it was sent, where it is not in its normal form.
+    old_name: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +52,7 @@ pub(crate) fn begin(
             return leave(s, done);
         }
     };
+    let denormal = s.enabled.rev2 && !name.is_inbox() && mailbox != name.as_str();
     let open = Open {
         actor,
         name,
@@ -61,6 +64,7 @@ pub(crate) fn begin(
         qresync: params.qresync,
         at: At::Leaving,
         opened: None,
+        old_name: denormal.then(|| mailbox.clone()),
     };
     select.leave(s);
     Step::Become(Box::new(select))
@@ -148,7 +152,7 @@ impl Select {
             "Its identity",
         );
         if s.enabled.rev2 {
-            list::write_selected(out, &opened.name, &self.open.name);
+            list::write_selected(out, &opened.name, self.old_name.as_deref());
         }
     }
 

@@ -130,9 +130,13 @@ impl Storing {
                 _ => self.refused.ranges().to_vec(),
             };
             let set = UidSet::from_ranges(numbers);
-            return Done::ok(alloc::format!(
-                "[MODIFIED {set}] {name} completed but for these"
-            ));
+            let text = alloc::format!("[MODIFIED {set}] {name} completed but for these");
+            // Some were gone as well (RFC 7162 §3.1.3, example 11).
+            return if self.gone && !self.uid {
+                Done::no(text)
+            } else {
+                Done::ok(text)
+            };
         }
         if self.gone && !self.uid {
             return Done::no("[EXPUNGEISSUED] Some of the messages are gone");

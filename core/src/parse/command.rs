@@ -211,6 +211,14 @@ fn id(c: &mut Cursor<'_>) -> Parsed<Command> {
         c.space()?;
         Ok((field, c.nstring()?))
     })?;
+    let limits = c.cx.limits;
+    let fits = |(field, value): &(Bytes, Option<Bytes>)| {
+        field.len() <= limits.id_field
+            && value.as_ref().is_none_or(|v| v.len() <= limits.id_value)
+    };
+    if pairs.len() > limits.id_pairs || !pairs.iter().all(fits) {
+        return syntax("ID holds more or longer fields than RFC 2971 allows");
+    }
     Ok(Command::Id(pairs))
 }
 

@@ -45,10 +45,13 @@ pub enum ParseErrorKind {
     TooManyTokens,
 }
 
-/// The tag and what follows its space; `None`: there is no valid tag (RFC 9051 §9 `tag`).
+/// The tag and what follows its space, nothing where the line is a tag alone; `None`: there is no valid tag (RFC 9051 §9 `tag`).
 #[must_use]
 pub fn parse_tag<'a>(frame: &'a [u8], limits: &Limits) -> Option<(&'a [u8], &'a [u8])> {
     let (rest, tag) = lex::tag_chars(frame).ok()?;
-    let rest = rest.strip_prefix(b" ")?;
+    let rest = match rest {
+        [] | [b' '] => &[],
+        rest => rest.strip_prefix(b" ")?,
+    };
     (tag.len() <= limits.tag).then_some((tag, rest))
 }

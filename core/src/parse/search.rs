@@ -62,8 +62,13 @@ fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
         keys: 0,
         parenthesis: false
     }];
+    let depth = if c.cx.authenticated {
+        c.cx.limits.search_depth
+    } else {
+        c.cx.limits.depth_before_login
+    };
     loop {
-        if open.len() > c.cx.limits.search_depth {
+        if open.len() - 1 > depth {
             return Err(ParseError {
                 kind: ParseErrorKind::TooManyTokens,
                 text: "The search keys are nested too deeply",

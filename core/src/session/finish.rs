@@ -16,8 +16,10 @@ pub(crate) struct Done {
     pub condition: Condition,
     /// The response code with its brackets and a space, if any, and the text.
     pub text: Cow<'static, str>,
-    /// Tells everything, whatever the command's row says: the command was refused before it used sequence numbers.
+    /// Whether the session ends after it.
     pub close: Option<CloseReason>,
+    /// Messages were removed: a client of CONDSTORE is told HIGHESTMODSEQ (RFC 7162 §3.2.7, RFC 6851 §4.4).
+    pub removed: bool,
 }
 
 impl Done {
@@ -26,6 +28,7 @@ impl Done {
             condition: Condition::Ok,
             text: text.into(),
             close: None,
+            removed: false,
         }
     }
 
@@ -34,6 +37,7 @@ impl Done {
             condition: Condition::No,
             text: text.into(),
             close: None,
+            removed: false,
         }
     }
 
@@ -42,7 +46,13 @@ impl Done {
             condition: Condition::Bad,
             text: text.into(),
             close: None,
+            removed: false,
         }
+    }
+
+    pub(crate) fn removing(mut self, removed: bool) -> Self {
+        self.removed = removed;
+        self
     }
 
     pub(crate) fn closing(mut self, reason: CloseReason) -> Self {
@@ -159,11 +169,11 @@ impl Session {
             .current
             .as_ref()
             .is_none_or(|c| c.row.tell != Tell::NoExpunge);
-        self.tell_changes(outcome, expunge);
+        let _ = self.tell_changes(outcome, expunge);
     }
 
-    /// Writes what changed; `expunge`: whether EXPUNGE may be told now.
-    pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) {
+    /// Writes what changed; `expunge`: whether EXPUNGE may be told now. `false`: the store failed, and the client is told later.
+    pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) -> bool {
         match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
             Ok(changes) => self.write_changes(&changes, expunge),
             Err(error) if error.kind == ErrorKind::NonExistent => {
@@ -171,11 +181,13 @@ impl Session {
                     selected.deleted = true;
                 }
             }
-            // The client is told later: the mailbox stays dirty.
+            // The mailbox stays dirty.
             Err(error) => {
                 self.store_failed("Changes", &error);
+                return false;
             }
         }
+        true
     }
 
     fn write_changes(&mut self, changes: &ChangesSince, expunge: bool) {
@@ -191,12 +203,19 @@ impl Session {
             return;
         };
         let Some(done) = current.done else { return };
+        self.told_while_holding();
         self.out.put(&current.tag);
         self.out.put(match done.condition {
             Condition::Ok => b" OK ",
             Condition::No => b" NO ",
             Condition::Bad => b" BAD ",
         });
+        if let (true, true, Some(selected)) =
+            (done.removed, self.enabled.condstore, &self.selected)
+        {
+            let code = format!("[HIGHESTMODSEQ {}] ", selected.told.0);
+            self.out.put_str(&code);
+        }
         self.out.put_str(&done.text);
         self.out.put(b"\r\n");
         self.event(Event::Command {
@@ -211,6 +230,19 @@ impl Session {
             Some(CloseReason::Logout) => self.close(CloseReason::Logout),
             Some(reason) => self.bye("The session ends here", reason),
             None => {}
+        }
+    }
+
+    /// While an expunge is held back, MODSEQs above it may have been told: the client must not go by those (RFC 7162 §3.2, §6).
+    fn told_while_holding(&mut self) {
+        if let Some(selected) = self.selected.as_ref().filter(|m| m.holds)
+            && self.enabled.condstore
+        {
+            crate::response::ok_code(
+                &mut self.out,
+                format_args!("HIGHESTMODSEQ {}", selected.told.0),
+                "An expunge is still to be told",
+            );
         }
     }
 

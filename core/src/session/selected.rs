@@ -32,13 +32,15 @@ pub(crate) struct Selected {
     /// Messages that are \Recent to this session.
     pub recent: UidSet,
     /// The latest modseq heard of.
-    latest: ModSeq,
+    pub latest: ModSeq,
     /// Whether there may be changes no notice told of, or some are held back.
     unsure: bool,
     /// The mailbox is gone.
     pub deleted: bool,
     /// Flags told at a modseq above `told`.
     own: BTreeMap<Uid, ModSeq>,
+    /// An expunge is held back.
+    pub holds: bool,
 }
 
 impl Selected {
@@ -57,6 +59,7 @@ impl Selected {
             unsure: true,
             deleted: false,
             own: BTreeMap::new(),
+            holds: false,
         }
     }
 
@@ -133,6 +136,7 @@ impl Selected {
             self.write_flag_change(out, enabled, uid, modseq, flags);
         }
         self.unsure = hold;
+        self.holds = hold;
         if !hold {
             self.told = self.told.max(changes.to);
             let told = self.told;

@@ -78,6 +78,9 @@ impl Timers {
 
 impl Session {
     pub(crate) fn check_deadlines(&mut self) {
+        if self.end.reason.is_some() {
+            return;
+        }
         let tick = self.now.tick;
         let passed = |deadline: Option<Tick>| deadline.is_some_and(|d| d <= tick);
         if !self.out.is_empty() && self.timers.stall <= tick {

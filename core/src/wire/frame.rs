@@ -230,7 +230,9 @@ impl Framer {
             return Step::Frame(Frame::Append(piece, literal));
         }
         let total = (end as u64 + 2).saturating_add(literal.size);
-        if total > bounds.command as u64 {
+        // LITERAL- (RFC 7888 §5): a longer one is refused though the command could hold it.
+        let minus = !literal.synchronizing && literal.size > bounds.swallow;
+        if minus || total > bounds.command as u64 {
             return self.refuse_literal(end, literal, bounds);
         }
         // The sum is at most `bounds.command`, a usize.

@@ -218,6 +218,10 @@ impl Fetching {
         self.missing |= self.changed_since.is_none() && got < asked.len();
         if let Some(selected) = &mut s.selected {
             selected.learn_keywords(&mut s.out, &page.keywords);
+            // A row may be newer than any notice: what else happened up to it is asked for before the tagged answer (RFC 7162 §3.2).
+            if let Some(newest) = page.rows.iter().map(|row| row.modseq).max() {
+                selected.heard(newest);
+            }
         }
         self.rows = page.rows.into();
         self.at = At::Rows;
