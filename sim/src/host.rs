@@ -240,9 +240,7 @@ impl Host {
         while let Some(action) = connection.session.poll(self.now) {
             moved = true;
             match action {
-                Action::Effect(effect) => {
-                    connection.submit(&self.backend, &self.accounts, effect)
-                }
+                Action::Effect(effect) => connection.submit(&self.backend, &self.accounts, effect),
                 Action::Switch(switch) => connection.switch = Some(switch),
                 Action::Closed(reason) => connection.closed = Some(reason),
                 _ => {}

@@ -100,7 +100,9 @@ impl Append {
             return Err(Done::no("[LIMIT] One APPEND has too many messages"));
         }
         if literal.size == 0 {
-            return Err(Done::no("[CANNOT] A message of no octets cancels the APPEND (RFC 3502)"));
+            return Err(Done::no(
+                "[CANNOT] A message of no octets cancels the APPEND (RFC 3502)",
+            ));
         }
         let limit = s.config.limits.append;
         if literal.size > limit {

@@ -41,8 +41,9 @@ impl Task for Expunging {
             return Step::Input;
         };
         Step::Done(match reply::<Expunge>(outcome) {
-            Ok(expunged) => crate::command::completed(self.uid, "EXPUNGE")
-                .removing(!expunged.uids.is_empty()),
+            Ok(expunged) => {
+                crate::command::completed(self.uid, "EXPUNGE").removing(!expunged.uids.is_empty())
+            }
             Err(error) => s.failed("Expunge", &error),
         })
     }

@@ -213,8 +213,7 @@ fn id(c: &mut Cursor<'_>) -> Parsed<Command> {
     })?;
     let limits = c.cx.limits;
     let fits = |(field, value): &(Bytes, Option<Bytes>)| {
-        field.len() <= limits.id_field
-            && value.as_ref().is_none_or(|v| v.len() <= limits.id_value)
+        field.len() <= limits.id_field && value.as_ref().is_none_or(|v| v.len() <= limits.id_value)
     };
     if pairs.len() > limits.id_pairs || !pairs.iter().all(fits) {
         return syntax("ID holds more or longer fields than RFC 2971 allows");

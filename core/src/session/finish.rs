@@ -210,8 +210,7 @@ impl Session {
             Condition::No => b" NO ",
             Condition::Bad => b" BAD ",
         });
-        if let (true, true, Some(selected)) =
-            (done.removed, self.enabled.condstore, &self.selected)
+        if let (true, true, Some(selected)) = (done.removed, self.enabled.condstore, &self.selected)
         {
             let code = format!("[HIGHESTMODSEQ {}] ", selected.told.0);
             self.out.put_str(&code);
