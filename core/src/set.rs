@@ -45,6 +45,11 @@ impl UidSet {
         Self { ranges: merged }
     }
 
+    /// A set of ranges that are sorted and do not touch already.
+    pub(crate) fn from_sorted(ranges: Vec<(u32, u32)>) -> Self {
+        Self { ranges }
+    }
+
     /// The ranges, ascending.
     #[must_use]
     pub fn ranges(&self) -> &[(u32, u32)] {

@@ -120,7 +120,7 @@ pub(crate) fn resolve(s: &Session, uid: bool, set: &SequenceSet) -> Result<UidSe
         return Ok(UidSet::new());
     };
     match set {
-        SequenceSet::Saved => Ok(selected.view.intersect(&s.saved)),
+        SequenceSet::Saved => Ok(selected.view.intersect(&s.saved.to_set())),
         SequenceSet::Ranges(ranges) if uid => Ok(selected.view.resolve_uid(ranges)),
         SequenceSet::Ranges(ranges) => selected
             .view

@@ -14,6 +14,7 @@ use crate::response;
 use crate::search::{Leaf, Program, Step as ProgramStep};
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::set::UidSet;
+use crate::view::Blocks;
 
 /// Windows over the view, merged.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
         .is_some_and(|c| !matches!(c, "UTF-8" | "US-ASCII"))
     {
         if search.result.is_some_and(|r| r.save) {
-            s.saved = UidSet::new();
+            s.saved = Blocks::default();
         }
         return Step::Done(Done::no("[BADCHARSET (US-ASCII UTF-8)] Search in UTF-8"));
     }
@@ -164,7 +165,7 @@ impl Searching {
     /// A failed SEARCH with SAVE leaves `$` empty (RFC 5182 §2.1).
     fn failed(&self, s: &mut Session, operation: &'static str, error: &effect::StoreError) -> Step {
         if self.result.is_some_and(|r| r.save) {
-            s.saved = UidSet::new();
+            s.saved = Blocks::default();
         }
         Step::Done(s.failed(operation, error))
     }
@@ -174,7 +175,7 @@ impl Searching {
         let found = core::mem::take(&mut self.found);
         let saves = self.result.is_some_and(|r| r.save);
         if saves {
-            s.saved = saved(self.result.unwrap_or_default(), &found);
+            s.saved = Blocks::new(&saved(self.result.unwrap_or_default(), &found));
         }
         let numbers = match &s.selected {
             Some(selected) if !self.uid => selected.view.seqs_of(&found),

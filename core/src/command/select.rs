@@ -11,6 +11,7 @@ use crate::id::Uid;
 use crate::response;
 use crate::session::{Done, Input, Selected, Session, Step, Task};
 use crate::set::UidSet;
+use crate::view::Blocks;
 
 /// From Unwatch of the old mailbox over Open and Watch to the answers.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Select {
                 let _ = s.ask(self.open.clone());
             }
         }
-        s.saved = UidSet::new();
+        s.saved = Blocks::default();
     }
 
     fn opened(&mut self, s: &mut Session, opened: Box<Opened>) -> Step {
@@ -123,7 +124,7 @@ impl Select {
         response::permanent_flags(out, &opened.keywords, read_only);
         response::exists(out, u64::from(selected.view.len()));
         if !s.enabled.rev2 {
-            response::recent(out, selected.recent.len());
+            response::recent(out, selected.recent_len());
             if let Some(seq) = opened
                 .first_unseen
                 .and_then(|uid| selected.view.seq_of(uid))
@@ -181,10 +182,7 @@ impl Select {
             return self.done();
         };
         let known = self.known(selected);
-        let gone = changes
-            .gone
-            .intersection(&known)
-            .difference(&selected.view.uids());
+        let gone = selected.view.missing(&changes.gone.intersection(&known));
         response::vanished(&mut s.out, &gone, true);
         selected.learn_keywords(&mut s.out, &changes.keywords);
         for &(uid, modseq, flags) in changes
@@ -316,7 +314,7 @@ pub(crate) fn unselect(s: &mut Session) -> Step {
 
 /// Leaves the selected mailbox, then answers.
 fn leave(s: &mut Session, done: Done) -> Step {
-    s.saved = UidSet::new();
+    s.saved = Blocks::default();
     match s.selected.take() {
         Some(old) => {
             let _ = s.ask(Unwatch {

@@ -25,7 +25,7 @@ use crate::effect::{Account, Actor, Call, Effect, Notice, Op, Outcome, Reply};
 use crate::id::AccountId;
 use crate::now::{Now, Tick};
 use crate::schedule::Row;
-use crate::set::UidSet;
+use crate::view::Blocks;
 use crate::wire::frame::{Bounds, Framer};
 use crate::wire::output::Output;
 use timer::Timers;
@@ -43,7 +43,8 @@ pub struct Session {
     pub(crate) account: Option<Account>,
     pub(crate) selected: Option<Box<Selected>>,
     pub(crate) enabled: Enabled,
-    pub(crate) saved: UidSet,
+    /// What `$` means (RFC 5182).
+    pub(crate) saved: Blocks,
     current: Option<Current>,
     task: Option<Box<dyn Task>>,
     waiting: Waiting,
@@ -106,7 +107,7 @@ impl Session {
             account: None,
             selected: None,
             enabled: Enabled::default(),
-            saved: UidSet::new(),
+            saved: Blocks::default(),
             current: None,
             task: None,
             waiting: Waiting::Nothing,

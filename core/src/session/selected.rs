@@ -29,7 +29,7 @@ pub(crate) struct Selected {
     /// UIDs below this were told or will never be.
     pub uid_next: NonZeroU32,
     pub keywords: Keywords,
-    /// Messages that are \Recent to this session.
+    /// Ranges of UIDs whose messages are \Recent to this session, those not in the view too: a range or two, not one for each gap.
     pub recent: UidSet,
     /// The latest modseq heard of.
     pub latest: ModSeq,
@@ -53,7 +53,7 @@ impl Selected {
             told: opened.highest_modseq,
             uid_next: opened.uid_next,
             keywords: opened.keywords.clone(),
-            recent: from(&opened.uids, opened.recent_from),
+            recent: between(opened.recent_from, opened.uid_next),
             latest: opened.highest_modseq,
             // A change between Open and Watch gave no notice.
             unsure: true,
@@ -117,18 +117,19 @@ impl Selected {
     ) {
         self.name = changes.name.clone();
         self.learn_keywords(out, &changes.keywords);
-        let gone = self.gone(changes);
+        let gone = self.view.intersect(&changes.gone);
         let hold = !gone.is_empty() && !expunge;
         if !hold && !gone.is_empty() {
             self.expunge(out, enabled, &gone);
         }
-        let fresh = changes.fresh.difference(&self.view.uids());
+        let fresh = self.view.missing(&changes.fresh);
         if !fresh.is_empty() {
             self.view.extend(&fresh);
-            self.recent = self.recent.union(&from(&fresh, changes.recent_from));
+            let recent = between(changes.recent_from, changes.uid_next);
+            self.recent = self.recent.union(&recent);
             response::exists(out, u64::from(self.view.len()));
             if !enabled.rev2 {
-                response::recent(out, self.recent.len());
+                response::recent(out, self.recent_len());
             }
         }
         self.uid_next = self.uid_next.max(changes.uid_next);
@@ -142,13 +143,6 @@ impl Selected {
             let told = self.told;
             self.own.retain(|_, m| *m > told);
         }
-    }
-
-    fn gone(&self, changes: &ChangesSince) -> UidSet {
-        if changes.gone_is_complement {
-            return self.view.uids().intersection(&changes.gone);
-        }
-        self.view.intersect(&changes.gone)
     }
 
     fn write_flag_change(
@@ -180,6 +174,11 @@ impl Selected {
         self.told_flags(uid, modseq);
     }
 
+    /// How many messages are \Recent.
+    pub(crate) fn recent_len(&self) -> u64 {
+        self.view.intersect(&self.recent).len()
+    }
+
     /// `FLAGS (…)` with \Recent where it applies.
     pub(crate) fn write_flags(&self, out: &mut Output, enabled: Enabled, uid: Uid, flags: Flags) {
         let recent = !enabled.rev2 && self.recent.contains(uid);
@@ -197,13 +196,10 @@ impl Selected {
                 response::expunge(out, seq);
             }
         }
-        self.recent = self.recent.difference(gone);
     }
 }
 
-fn from(uids: &UidSet, first: NonZeroU32) -> UidSet {
-    match Uid::new(first.get()) {
-        Some(first) => uids.intersection(&UidSet::range(first, Uid::MAX)),
-        None => UidSet::new(),
-    }
+/// The UIDs from `first` up to, not including, `end`.
+fn between(first: NonZeroU32, end: NonZeroU32) -> UidSet {
+    UidSet::from_ranges((first < end).then(|| (first.get(), end.get() - 1)))
 }

@@ -367,10 +367,7 @@ impl Task for Fetching {
                     Ok(changes) => {
                         let asked = core::mem::take(&mut self.window);
                         if let Some(selected) = &s.selected {
-                            let gone = changes
-                                .gone
-                                .intersection(&asked)
-                                .difference(&selected.view.uids());
+                            let gone = selected.view.missing(&changes.gone.intersection(&asked));
                             response::vanished(&mut s.out, &gone, true);
                         }
                         self.next_window(s)

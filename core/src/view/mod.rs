@@ -1,18 +1,18 @@
 //! The selected mailbox as this client believes it: UIDs in order, and the only place where sequence numbers live.
 
+mod blocks;
+
 use alloc::vec::Vec;
 
 use crate::ast::SeqNumber;
 use crate::id::Uid;
 use crate::set::UidSet;
+pub(crate) use blocks::Blocks;
 
-/// UIDs in ascending order; the n-th has sequence number n. Kept as ranges with the count of what is below each.
+/// UIDs in ascending order; the n-th has sequence number n. A session keeps it for hours, so it is compact.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    uids: UidSet,
-    /// For each range, how many UIDs are below it.
-    below: Vec<u32>,
-    len: u32,
+    uids: Blocks,
 }
 
 /// A sequence number that no message has.
@@ -21,26 +21,13 @@ pub(crate) struct OutOfRange;
 
 impl View {
     pub(crate) fn new(uids: &UidSet) -> Self {
-        let mut view = Self {
-            uids: uids.clone(),
-            ..Self::default()
-        };
-        view.count();
-        view
-    }
-
-    fn count(&mut self) {
-        let mut sum = 0u32;
-        self.below.clear();
-        for &(a, b) in self.uids.ranges() {
-            self.below.push(sum);
-            sum += b - a + 1;
+        Self {
+            uids: Blocks::new(uids),
         }
-        self.len = sum;
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.len
+        self.uids.len()
     }
 
     pub(crate) fn last_uid(&self) -> Option<Uid> {
@@ -49,39 +36,35 @@ impl View {
 
     /// The UID with this sequence number.
     pub(crate) fn uid_at(&self, seq: u32) -> Option<Uid> {
-        if seq == 0 || seq > self.len {
-            return None;
-        }
-        let at = self.below.partition_point(|below| *below < seq) - 1;
-        Uid::new(self.uids.ranges()[at].0 + (seq - self.below[at] - 1))
+        self.uids.nth(seq.checked_sub(1)?)
     }
 
     /// The sequence number of this UID.
     pub(crate) fn seq_of(&self, uid: Uid) -> Option<u32> {
-        let ranges = self.uids.ranges();
-        let at = ranges.partition_point(|r| r.1 < uid.get());
-        let range = ranges.get(at).filter(|r| r.0 <= uid.get())?;
-        Some(self.below[at] + (uid.get() - range.0) + 1)
+        self.uids.contains(uid).then(|| self.uids.rank(uid) + 1)
     }
 
     pub(crate) fn uids(&self) -> UidSet {
-        self.uids.clone()
+        self.uids.to_set()
     }
 
     pub(crate) fn intersect(&self, set: &UidSet) -> UidSet {
         self.uids.intersection(set)
     }
 
+    /// The UIDs of the set that are not in the view.
+    pub(crate) fn missing(&self, set: &UidSet) -> UidSet {
+        set.difference(&self.intersect(set))
+    }
+
     pub(crate) fn extend(&mut self, fresh: &UidSet) {
-        self.uids = self.uids.union(fresh);
-        self.count();
+        self.uids.insert_all(fresh);
     }
 
     /// Takes UIDs out; those that were really there.
     pub(crate) fn remove(&mut self, gone: &UidSet) -> UidSet {
-        let there = self.uids.intersection(gone);
-        self.uids = self.uids.difference(gone);
-        self.count();
+        let there = self.intersect(gone);
+        self.uids.remove_all(&there);
         there
     }
 
@@ -89,7 +72,7 @@ impl View {
     pub(crate) fn resolve_seq(&self, set: &[(SeqNumber, SeqNumber)]) -> Result<UidSet, OutOfRange> {
         let number = |n: SeqNumber| match n {
             SeqNumber::Number(n) => n.get(),
-            SeqNumber::Last => self.len,
+            SeqNumber::Last => self.len(),
         };
         let mut ranges = Vec::with_capacity(set.len());
         for &(a, b) in set {
@@ -100,7 +83,7 @@ impl View {
             };
             ranges.push((first.get(), last.get()));
         }
-        Ok(self.uids.intersection(&UidSet::from_ranges(ranges)))
+        Ok(self.intersect(&UidSet::from_ranges(ranges)))
     }
 
     /// The UIDs of a set of UIDs; those not there are ignored, `*` is the last there is (RFC 9051 §6.4.9).
@@ -112,7 +95,7 @@ impl View {
             SeqNumber::Number(n) => n.get(),
             SeqNumber::Last => last.get(),
         };
-        self.uids.intersection(&UidSet::from_ranges(
+        self.intersect(&UidSet::from_ranges(
             set.iter().map(|&(a, b)| (number(a), number(b))),
         ))
     }
@@ -120,7 +103,7 @@ impl View {
     /// The sequence numbers of UIDs, as ranges; UIDs not in the view are skipped.
     pub(crate) fn seqs_of(&self, uids: &UidSet) -> Vec<(u32, u32)> {
         let mut seqs: Vec<(u32, u32)> = Vec::new();
-        for &(a, b) in self.uids.intersection(uids).ranges() {
+        for &(a, b) in self.intersect(uids).ranges() {
             let ends = Uid::new(a)
                 .and_then(|a| self.seq_of(a))
                 .zip(Uid::new(b).and_then(|b| self.seq_of(b)));
