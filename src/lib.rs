@@ -28,6 +28,7 @@ mod server;
 
 pub use pillarbox_core as protocol;
 pub use pillarbox_driver as driver;
+pub use pillarbox_driver::Settings;
 #[cfg(feature = "runtime-smol")]
 pub use pillarbox_smol as smol;
 pub use pillarbox_store as store;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pillarbox_core::limits::Limits;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use pillarbox_driver::TlsConfig;
-use pillarbox_driver::{Hub, ListenerKind, Observer, Service, ServiceBuilder};
+use pillarbox_driver::{Hub, ListenerKind, Observer, Service, ServiceBuilder, Settings};
 use pillarbox_store::{Accounts, Backend};
 
 /// What runs a server; which ones there are depends on the features.
@@ -64,6 +64,12 @@ impl Server {
             listen: Vec::new(),
             has_tls: false,
         }
+    }
+
+    /// What is shared by the connections; its settings can be replaced while it runs.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
     /// The addresses listened on, in the order they were asked for; port 0 is replaced by the one given.
@@ -134,10 +140,31 @@ impl ServerBuilder {
         self
     }
 
+    /// Limits, name, caps and whether passwords come in without TLS; [`Service::replace_settings`] changes them later.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.service = self.service.settings(settings);
+        self
+    }
+
     /// Every bound of a session.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.service = self.service.limits(limits);
+        self
+    }
+
+    /// What the greeting and ID call the server.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.service = self.service.name(name);
+        self
+    }
+
+    /// How many connections there may be, in all and from one address; one more is greeted with `* BYE`.
+    #[must_use]
+    pub fn max_connections(mut self, all: usize, per_address: usize) -> Self {
+        self.service = self.service.max_connections(all, per_address);
         self
     }
 

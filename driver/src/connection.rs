@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use pillarbox_core::effect::{Effect, Notice, Reply};
@@ -19,6 +18,7 @@ use pillarbox_store::Job;
 use crate::hub::Membership;
 use crate::inbox::Inbox;
 use crate::io::{Clock, Stream};
+use crate::record::Record;
 use crate::service::{ListenerKind, Service, Summary};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::tls::Tls;
@@ -32,6 +32,8 @@ const ROUNDS: usize = 64;
 const HANDSHAKE: u64 = 30_000;
 /// Milliseconds for the last octets to leave after the session ended.
 const LINGER: u64 = 5_000;
+/// Milliseconds for the command being answered to end when the server ends the session: a client that holds one open holds up nothing.
+const LEAVE: u64 = 9_000;
 
 /// One connection; polled to its end by any executor.
 #[derive(Debug)]
@@ -41,15 +43,16 @@ pub struct Connection<S, C> {
     layer: Layer,
     stream: S,
     clock: C,
-    peer: Option<SocketAddr>,
     inbox: Arc<Inbox>,
-    membership: Membership,
-    began: Now,
     /// The transport failed: nothing is read or written any more.
     broken: bool,
+    /// `None`: it was never let in, and ends without a word.
+    membership: Option<Membership>,
+    record: Record,
     /// Set when the session ended: the reason, and until when its last octets may take.
     ended: Option<(CloseReason, Tick)>,
-    summary: Summary,
+    /// Set when the server ends the session: until when the command being answered may take.
+    leave: Option<(Bye, Tick)>,
 }
 
 /// What stands between the session and the stream.
@@ -80,42 +83,32 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         peer: Option<SocketAddr>,
     ) -> Self {
         let began = clock.now();
-        let refusal = service.refusal(peer);
         let inbox = Arc::new(Inbox::default());
-        let membership = service.hub.enter(inbox.clone(), peer.map(|p| p.ip()));
-        let mut config = service.config.clone();
-        config.starttls = kind == ListenerKind::Plain && service.has_tls();
-        let mut facts = Peer::plain(peer.map(|p| p.ip()));
+        let current = service.current();
+        let address = peer.map(|p| p.ip().to_canonical());
+        let membership = service.hub.enter(inbox.clone(), address, &current.settings);
+        let config = current.config(kind == ListenerKind::Plain && service.has_tls());
+        let mut facts = Peer::plain(address);
         if kind == ListenerKind::Tls {
             facts.tls = Some(TlsFacts::default());
         }
-        let mut session = Session::new(Arc::new(config), facts, [0; 32], began);
-        if let Some(reason) = refusal {
-            session.handle_shutdown(reason);
-        }
-        let summary = Summary {
-            octets_in: 0,
-            octets_out: 0,
-            commands: 0,
-            account: None,
-            reason: None,
-            duration: Duration::ZERO,
-        };
+        let session = Session::new(config, facts, [0; 32], began);
+        let tls = kind == ListenerKind::Tls;
+        let record = Record::new(service.observer.clone(), peer, began.tick, tls);
         let mut connection = Self {
             service,
             session,
             layer: Layer::Plain,
             stream,
             clock,
-            peer,
             inbox,
             membership,
-            began,
             broken: false,
+            record,
             ended: None,
-            summary,
+            leave: None,
         };
-        if kind == ListenerKind::Tls && !connection.begin_tls(&Bytes::new(), false) {
+        if tls && !connection.begin_tls(&Bytes::new(), false) {
             connection.session.handle_shutdown(Bye::Shutdown);
         }
         connection
@@ -123,7 +116,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
 
     /// One round: letters, time, the session's actions, writing, reading.
     fn round(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
-        let mut moved = self.letters(None);
+        let mut moved = self.letters(None, now);
         if self.broken {
             return Ok(moved | self.actions(now));
         }
@@ -135,7 +128,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     }
 
     /// Hands over what has arrived; if nothing has, the next letter wakes the waker.
-    fn letters(&mut self, waker: Option<&Waker>) -> Moved {
+    fn letters(&mut self, waker: Option<&Waker>, now: Now) -> Moved {
         let Some(letters) = self.inbox.take(waker) else {
             return false;
         };
@@ -147,6 +140,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         }
         if let Some(reason) = letters.bye {
             self.session.handle_shutdown(reason);
+            self.leave.get_or_insert((reason, now.tick.after(LEAVE)));
         }
         true
     }
@@ -154,7 +148,8 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     fn time(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
         let handshake = self.handshake_deadline();
         let linger = self.ended.map(|(_, tick)| tick);
-        let Some(next) = [self.session.deadline(), handshake, linger]
+        let leave = self.leave.map(|(_, tick)| tick);
+        let Some(next) = [self.session.deadline(), handshake, linger, leave]
             .into_iter()
             .flatten()
             .min()
@@ -165,7 +160,11 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             return Ok(false);
         }
         let tick = self.clock.now().tick.max(next);
-        if [handshake, linger].into_iter().flatten().any(|d| d <= tick) {
+        if [handshake, linger, leave]
+            .into_iter()
+            .flatten()
+            .any(|d| d <= tick)
+        {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.session.handle_timeout(Now { tick, ..now });
@@ -183,13 +182,14 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 }
                 Action::Event(event) => self.event(&event),
                 Action::Closed(reason) => {
-                    self.summary.reason = (!self.broken).then_some(reason);
+                    let told = self.leave.take().map(|(bye, _)| CloseReason::Server(bye));
+                    self.record.summary.reason = if self.broken { told } else { Some(reason) };
                     self.ended = Some((reason, now.tick.after(LINGER)));
                 }
                 _ => {}
             }
             // A reply given at once is used at once.
-            self.letters(None);
+            self.letters(None, now);
         }
         moved
     }
@@ -197,11 +197,15 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     fn submit(&mut self, effect: Effect) {
         match effect {
             Effect::Watch(call) => {
-                self.membership.watch(call.op().mailbox);
+                if let Some(membership) = &self.membership {
+                    membership.watch(call.op().mailbox);
+                }
                 self.inbox.reply(call.answer(Ok(())));
             }
             Effect::Unwatch(call) => {
-                self.membership.unwatch(call.op().mailbox);
+                if let Some(membership) = &self.membership {
+                    membership.unwatch(call.op().mailbox);
+                }
                 self.inbox.reply(call.answer(Ok(())));
             }
             effect => {
@@ -218,15 +222,13 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     }
 
     fn event(&mut self, event: &Event) {
-        match event {
-            Event::Command { .. } => self.summary.commands += 1,
-            Event::LoggedIn { account, .. } => {
-                self.membership.signed_in(account.id);
-                self.summary.account = Some(account.name.clone());
+        self.record.event(event);
+        if let (Event::LoggedIn { account, .. }, Some(membership)) = (event, &self.membership) {
+            membership.signed_in(account.id);
+            if !self.service.accounts.admits(account.id) {
+                self.inbox.bye(Bye::AccountDisabled);
             }
-            _ => {}
         }
-        self.service.observer.event(self.peer, event);
     }
 
     fn write(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
@@ -250,7 +252,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 Poll::Ready(Ok(n)) => {
                     drop(slices);
                     transmit.advance(n);
-                    self.summary.octets_out += n as u64;
+                    self.record.summary.octets_out += n as u64;
                     moved = true;
                 }
                 Poll::Ready(Err(e)) => return Err(e),
@@ -260,7 +262,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Moved> {
-        if self.ended.is_some() {
+        if self.ended.is_some() && !self.handshaking() {
             return Ok(false);
         }
         let room = self
@@ -280,7 +282,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 Ok(true)
             }
             Poll::Ready(Ok(n)) => {
-                self.summary.octets_in += n as u64;
+                self.record.summary.octets_in += n as u64;
                 self.received(&buffer[..n])?;
                 Ok(true)
             }
@@ -327,13 +329,6 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             return false;
         }
         !matches!(self.stream.poll_close(cx), Poll::Pending)
-    }
-
-    fn end(&mut self) -> Summary {
-        let now = self.clock.now();
-        self.summary.duration = Duration::from_millis(now.tick.0.saturating_sub(self.began.tick.0));
-        self.service.observer.closed(self.peer, &self.summary);
-        self.summary.clone()
     }
 }
 
@@ -395,6 +390,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         };
         if handshake.is_some() && !tls.handshaking() {
             *handshake = None;
+            self.record.summary.tls = true;
             if std::mem::take(asked) {
                 self.session
                     .handle_switched(Switched::Tls(tls.facts()), now);
@@ -436,7 +432,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             match tls.write(&mut writer) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
-                    self.summary.octets_out += n as u64;
+                    self.record.summary.octets_out += n as u64;
                     moved = true;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(moved),
@@ -502,20 +498,24 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Summary> {
         let this = self.get_mut();
+        if this.membership.is_none() {
+            return Poll::Ready(this.record.forget());
+        }
         for _ in 0..ROUNDS {
             let now = this.clock.now();
+            this.record.at(now.tick);
             let moved = match this.round(cx, now) {
                 Ok(moved) => moved,
                 Err(_) => this.broke(),
             };
             if this.finished(cx, now) {
-                return Poll::Ready(this.end());
+                return Poll::Ready(this.record.ended());
             }
             if moved {
                 continue;
             }
             // From here on a letter wakes this future; one that came meanwhile is read at once.
-            if !this.letters(Some(cx.waker())) {
+            if !this.letters(Some(cx.waker()), now) {
                 return Poll::Pending;
             }
         }

@@ -9,9 +9,10 @@ use std::task::{Poll, Waker};
 use pillarbox_core::effect::{MailboxRef, Notice};
 use pillarbox_core::id::AccountId;
 use pillarbox_core::session::Bye;
-use pillarbox_store::Notices;
+use pillarbox_store::{Notices, one_host};
 
 use crate::inbox::Inbox;
+use crate::service::Settings;
 
 /// What all connections of a server share; cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ struct State {
     connections: BTreeMap<u64, Entry>,
     watchers: BTreeMap<MailboxRef, BTreeSet<u64>>,
     addresses: BTreeMap<IpAddr, usize>,
+    /// Connections that were one too many and are being told so; they count for no cap.
+    refused: usize,
     stopping: bool,
     waiting: Vec<Waker>,
 }
@@ -31,7 +34,8 @@ struct State {
 struct Entry {
     inbox: Arc<Inbox>,
     account: Option<AccountId>,
-    address: Option<IpAddr>,
+    /// What it counts for: an address, or being refused.
+    counts: Counts,
     watched: BTreeSet<MailboxRef>,
 }
 
@@ -43,16 +47,17 @@ impl Hub {
         Arc::new(move |notice| hub.publish(notice))
     }
 
-    /// How many connections there are.
+    /// How many connections there are, without those being refused.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.state().connections.len()
+        self.state().counted()
     }
 
-    /// How many connections there are from this address.
+    /// How many connections there are from this address; the addresses of an IPv6 /64 are one, since one host has them all.
     #[must_use]
     pub fn connections_from(&self, address: IpAddr) -> usize {
-        self.state().addresses.get(&address).copied().unwrap_or(0)
+        let addresses = &self.state().addresses;
+        addresses.get(&one_host(address)).copied().unwrap_or(0)
     }
 
     /// Ends the sessions of an account.
@@ -107,29 +112,35 @@ impl Hub {
         .await;
     }
 
-    pub(crate) fn enter(&self, inbox: Arc<Inbox>, address: Option<IpAddr>) -> Membership {
+    /// One more connection: it is let in, or told why not, or, when too many are being told so already, `None`.
+    pub(crate) fn enter(
+        &self,
+        inbox: Arc<Inbox>,
+        address: Option<IpAddr>,
+        settings: &Settings,
+    ) -> Option<Membership> {
         let mut state = self.state();
-        let id = state.next;
-        state.next += 1;
-        if let Some(address) = address {
-            *state.addresses.entry(address).or_default() += 1;
-        }
+        let counts = state.admit(address.map(one_host), settings)?;
         if state.stopping {
             inbox.bye(Bye::Shutdown);
+        } else if counts == Counts::Refused {
+            inbox.bye(Bye::TooManyConnections);
         }
+        let id = state.next;
+        state.next += 1;
         state.connections.insert(
             id,
             Entry {
                 inbox,
                 account: None,
-                address,
+                counts,
                 watched: BTreeSet::new(),
             },
         );
-        Membership {
+        Some(Membership {
             hub: self.clone(),
             id,
-        }
+        })
     }
 
     fn publish(&self, notice: Notice) {
@@ -149,6 +160,18 @@ impl Hub {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How a connection is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Counts {
+    /// As one of all, and of its address if it has one.
+    For(Option<IpAddr>),
+    /// As one of those that are told that they are too many.
+    Refused,
+}
+
+/// So many connections at once are told that they are too many; more are closed without a word, so that a flood costs next to nothing.
+const REFUSED: usize = 64;
 
 /// One connection's place in the hub; dropped, it is gone from everywhere.
 #[derive(Debug)]
@@ -182,6 +205,40 @@ impl Membership {
 }
 
 impl State {
+    fn counted(&self) -> usize {
+        self.connections.len() - self.refused
+    }
+
+    /// Under which count one more connection goes, which is raised.
+    fn admit(&mut self, address: Option<IpAddr>, settings: &Settings) -> Option<Counts> {
+        let from = address.and_then(|a| self.addresses.get(&a)).copied();
+        if self.counted() < settings.max_connections && from.unwrap_or(0) < settings.max_per_address
+        {
+            let address = address.inspect(|a| *self.addresses.entry(*a).or_default() += 1);
+            return Some(Counts::For(address));
+        }
+        if self.refused >= REFUSED {
+            return None;
+        }
+        self.refused += 1;
+        Some(Counts::Refused)
+    }
+
+    fn uncount(&mut self, counts: Counts) {
+        match counts {
+            Counts::Refused => self.refused -= 1,
+            Counts::For(None) => {}
+            Counts::For(Some(address)) => {
+                if let Some(count) = self.addresses.get_mut(&address) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.addresses.remove(&address);
+                    }
+                }
+            }
+        }
+    }
+
     fn forget(&mut self, mailbox: MailboxRef, id: u64) {
         if let Some(watchers) = self.watchers.get_mut(&mailbox) {
             watchers.remove(&id);
@@ -200,14 +257,7 @@ impl Drop for Membership {
                 for mailbox in entry.watched {
                     state.forget(mailbox, self.id);
                 }
-                if let Some(address) = entry.address
-                    && let Some(count) = state.addresses.get_mut(&address)
-                {
-                    *count -= 1;
-                    if *count == 0 {
-                        state.addresses.remove(&address);
-                    }
-                }
+                state.uncount(entry.counts);
             }
             if state.connections.is_empty() {
                 std::mem::take(&mut state.waiting)

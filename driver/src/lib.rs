@@ -4,6 +4,7 @@ mod connection;
 mod hub;
 mod inbox;
 mod io;
+mod record;
 mod service;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 mod tls;
@@ -11,6 +12,6 @@ mod tls;
 pub use connection::Connection;
 pub use hub::Hub;
 pub use io::{Clock, Stream};
-pub use service::{ListenerKind, NoObserver, Observer, Service, ServiceBuilder, Summary};
+pub use service::{ListenerKind, NoObserver, Observer, Service, ServiceBuilder, Settings, Summary};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 pub use tls::{TlsConfig, TlsError};

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use pillarbox_core::limits::Limits;
-use pillarbox_core::session::{Bye, CloseReason, Config, Event};
+use pillarbox_core::session::{CloseReason, Config, Event};
 use pillarbox_store::{Accounts, Backend};
 
 use crate::hub::Hub;
@@ -52,29 +52,92 @@ pub struct Summary {
     pub commands: u64,
     /// Who signed in, if anyone.
     pub account: Option<Arc<str>>,
-    /// Why it ended; `None`: the transport failed.
+    /// Whether TLS was in place in the end.
+    pub tls: bool,
+    /// Why it ended; `None`: the transport failed, or the connection was dropped.
     pub reason: Option<CloseReason>,
     /// From beginning to end.
     pub duration: Duration,
 }
 
+/// What may be changed while a server runs; see [`Service::replace_settings`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Every bound of a session.
+    pub limits: Limits,
+    /// What the greeting and ID call the server.
+    pub name: String,
+    /// Whether a password may come in without TLS: for loopback and tests only.
+    pub plaintext_login: bool,
+    /// How many connections there may be; one more is greeted with `* BYE`. 10,000 by default.
+    pub max_connections: usize,
+    /// How many connections there may be from one address; 1,000 by default.
+    pub max_per_address: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let config = Config::default();
+        Self {
+            limits: config.limits,
+            name: config.name,
+            plaintext_login: config.plaintext_login,
+            max_connections: 10_000,
+            max_per_address: 1_000,
+        }
+    }
+}
+
+/// Settings as connections use them: each form of the core's configuration is there once.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub settings: Settings,
+    with_starttls: Arc<Config>,
+    without: Arc<Config>,
+}
+
+impl Current {
+    fn new(settings: Settings) -> Self {
+        let config = |starttls| {
+            let mut config = Config::default();
+            config.limits = settings.limits.clone();
+            config.name = settings.name.clone();
+            config.plaintext_login = settings.plaintext_login;
+            config.starttls = starttls;
+            Arc::new(config)
+        };
+        Self {
+            with_starttls: config(true),
+            without: config(false),
+            settings,
+        }
+    }
+
+    pub(crate) fn config(&self, starttls: bool) -> Arc<Config> {
+        if starttls {
+            self.with_starttls.clone()
+        } else {
+            self.without.clone()
+        }
+    }
+}
+
 /// A server without its sockets.
 pub struct Service {
-    pub(crate) config: Config,
+    current: RwLock<Arc<Current>>,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) hub: Hub,
     pub(crate) observer: Arc<dyn Observer>,
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
     pub(crate) tls: Option<TlsConfig>,
-    max_connections: usize,
-    max_per_address: usize,
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("config", &self.config)
+            .field("settings", &self.current().settings)
             .field("hub", &self.hub)
             .finish_non_exhaustive()
     }
@@ -84,17 +147,17 @@ impl Service {
     /// A service that keeps mail in `backend` and lets in whom `accounts` knows.
     #[must_use]
     pub fn builder(backend: Arc<dyn Backend>, accounts: Arc<dyn Accounts>) -> ServiceBuilder {
-        ServiceBuilder(Self {
-            config: Config::default(),
+        let settings = Settings::default();
+        let service = Self {
+            current: RwLock::new(Arc::new(Current::new(settings.clone()))),
             backend,
             accounts,
             hub: Hub::default(),
             observer: Arc::new(NoObserver),
             #[cfg(any(feature = "tls", feature = "tls-ring"))]
             tls: None,
-            max_connections: 10_000,
-            max_per_address: 1_000,
-        })
+        };
+        ServiceBuilder { service, settings }
     }
 
     /// What connections share.
@@ -103,37 +166,66 @@ impl Service {
         &self.hub
     }
 
-    /// Why one more connection from this address is refused, if it is.
-    pub(crate) fn refusal(&self, peer: Option<SocketAddr>) -> Option<Bye> {
-        let from = peer.map_or(0, |p| self.hub.connections_from(p.ip()));
-        (self.hub.connections() >= self.max_connections || from >= self.max_per_address)
-            .then_some(Bye::TooManyConnections)
+    /// What connections from now on are held to.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.current().settings.clone()
+    }
+
+    /// Holds connections from now on to these settings; those that are there keep the old ones.
+    pub fn replace_settings(&self, settings: Settings) {
+        let current = Arc::new(Current::new(settings));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current> {
+        // Only a whole value is ever put there.
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
     }
 }
 
 /// Builds a [`Service`].
 #[derive(Debug)]
-pub struct ServiceBuilder(Service);
+pub struct ServiceBuilder {
+    service: Service,
+    settings: Settings,
+}
 
 impl ServiceBuilder {
+    /// All that [`Service::replace_settings`] can change later.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     /// Every bound of a session.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.0.config.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
     /// What the greeting and ID call the server.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.0.config.name = name.into();
+        self.settings.name = name.into();
         self
     }
 
     /// Lets passwords in without TLS: for loopback and tests only.
     #[must_use]
     pub fn plaintext_login(mut self, allowed: bool) -> Self {
-        self.0.config.plaintext_login = allowed;
+        self.settings.plaintext_login = allowed;
+        self
+    }
+
+    /// How many connections there may be, in all and from one address; one more is greeted with `* BYE`.
+    #[must_use]
+    pub fn max_connections(mut self, all: usize, per_address: usize) -> Self {
+        self.settings.max_connections = all;
+        self.settings.max_per_address = per_address;
         self
     }
 
@@ -141,28 +233,23 @@ impl ServiceBuilder {
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
     #[must_use]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
-        self.0.tls = Some(tls);
+        self.service.tls = Some(tls);
         self
     }
 
     /// Who hears what happens.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.0.observer = observer;
-        self
-    }
-
-    /// How many connections there may be, in all and from one address.
-    #[must_use]
-    pub fn max_connections(mut self, all: usize, per_address: usize) -> Self {
-        (self.0.max_connections, self.0.max_per_address) = (all, per_address);
+        self.service.observer = observer;
         self
     }
 
     /// The service, listening to its backend's notices.
     #[must_use]
     pub fn build(self) -> Arc<Service> {
-        self.0.backend.subscribe(self.0.hub.notices());
-        Arc::new(self.0)
+        self.service.replace_settings(self.settings);
+        let notices = self.service.hub.notices();
+        self.service.backend.subscribe(notices);
+        Arc::new(self.service)
     }
 }

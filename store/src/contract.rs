@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Effect, Notice, Reply};
+use pillarbox_core::id::AccountId;
 
 /// Keeps mail. One trait fits memory, threads with group commit and async clients, and knows no runtime.
 ///
@@ -21,6 +22,12 @@ pub trait Backend: Send + Sync + 'static {
 pub trait Accounts: Send + Sync + 'static {
     /// Checks a password and answers once, from any thread; slow by design, so never on the caller's.
     fn authenticate(&self, job: Job);
+
+    /// Whether this account may still be used. Asked once more when a session of its is known to the hub, so that one disabled between the
+    /// check of the password and that moment does not slip in.
+    fn admits(&self, _account: AccountId) -> bool {
+        true
+    }
 }
 
 /// Receives notices, from any thread; must not block.

@@ -16,9 +16,11 @@ mod sqlite;
 mod table;
 mod upload;
 
-pub use accounts::{AnyAccounts, StaticAccounts};
 #[cfg(feature = "sqlite")]
-pub use accounts::{FileAccounts, hash_password};
+pub use accounts::{
+    AccountError, AccountTable, FileAccounts, Listed, StoredAccounts, hash_password,
+};
+pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]

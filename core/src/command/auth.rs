@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use bytes::Bytes;
 
 use crate::command::reply;
@@ -16,7 +17,7 @@ pub(crate) fn login(s: &mut Session, user: &Bytes, password: Secret) -> Step {
     }
     match core::str::from_utf8(user) {
         Ok(user) if !user.is_empty() => check(s, String::from(user), password, "LOGIN"),
-        _ => failed(s, "LOGIN"),
+        _ => failed(s, "".into(), "LOGIN"),
     }
 }
 
@@ -61,6 +62,8 @@ impl Task for Response {
             Input::Frame(Frame::Line(line)) => plain(s, &line),
             Input::Frame(Frame::Lost(..)) => Step::Done(too_long().closing(CloseReason::TooBig)),
             Input::Frame(_) => Step::Done(too_long()),
+            // Nothing is lost: the client learns from BYE that it has to begin anew.
+            _ if s.shutting_down() => Step::Gone,
             _ => Step::Input,
         }
     }
@@ -76,32 +79,42 @@ fn plain(s: &mut Session, response: &[u8]) -> Step {
     };
     match sasl::decode_plain(&octets) {
         Ok(plain) => check(s, plain.user, plain.password, "PLAIN"),
-        Err(_) => failed(s, "PLAIN"),
+        Err(_) => failed(s, "".into(), "PLAIN"),
     }
 }
 
 fn check(s: &mut Session, user: String, password: Secret, mechanism: &'static str) -> Step {
     let address = s.peer.address;
+    let name = user.as_str().into();
     let _ = s.ask(Authenticate {
         user,
         password,
         address,
     });
-    Step::Become(Box::new(Checking { mechanism }))
+    Step::Become(Box::new(Checking {
+        user: name,
+        mechanism,
+    }))
 }
 
-fn failed(s: &mut Session, mechanism: &'static str) -> Step {
-    s.event(Event::LoginFailed { mechanism });
+fn failed(s: &mut Session, user: Arc<str>, mechanism: &'static str) -> Step {
+    s.event(Event::LoginFailed { user, mechanism });
     let done = Done::no("[AUTHENTICATIONFAILED] The user name or the password is wrong");
     Step::Done(s.count_login_failure(done))
 }
 
 #[derive(Debug)]
 struct Checking {
+    user: Arc<str>,
     mechanism: &'static str,
 }
 
 impl Task for Checking {
+    /// The answer to a failed login comes late: a server that stops does not wait for it.
+    fn may_leave(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         let Input::Reply(outcome) = input else {
             return Step::Input;
@@ -112,7 +125,7 @@ impl Task for Checking {
                 Step::Done(Done::ok(s.capability_code("Signed in")))
             }
             Err(error) if error.kind == ErrorKind::AuthenticationFailed => {
-                failed(s, self.mechanism)
+                failed(s, self.user.clone(), self.mechanism)
             }
             Err(error) => {
                 let done = s.failed("Authenticate", &error);

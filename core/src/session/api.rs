@@ -119,6 +119,8 @@ pub enum Event {
     },
     /// Someone failed to sign in.
     LoginFailed {
+        /// The name as the client gave it, empty if it was not to be read.
+        user: Arc<str>,
         /// LOGIN or the SASL mechanism.
         mechanism: &'static str,
     },

@@ -54,6 +54,7 @@ pub struct Session {
     timers: Timers,
     bad_in_row: u32,
     failed_logins: u32,
+    greeted: bool,
     frozen: bool,
 }
 
@@ -94,11 +95,11 @@ struct End {
 }
 
 impl Session {
-    /// A new session; its greeting is queued. `seed` feeds what must not be guessed.
+    /// A new session; the first [`Session::poll`] queues its greeting, which is `* BYE` after a [`Session::handle_shutdown`]. `seed` feeds what must not be guessed.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, _seed: [u8; 32], now: Now) -> Self {
         let timers = Timers::new(&config.limits, now);
-        let mut session = Self {
+        Self {
             config,
             peer,
             input: Framer::new(),
@@ -117,10 +118,9 @@ impl Session {
             timers,
             bad_in_row: 0,
             failed_logins: 0,
+            greeted: false,
             frozen: false,
-        };
-        session.greet();
-        session
+        }
     }
 
     /// Room for octets from the peer, or `None` while none are to be read.

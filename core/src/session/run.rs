@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Action, CloseReason, Done, Session, Waiting};
+use super::{Action, Bye, CloseReason, Done, Session, Waiting};
 use crate::effect::{Outcome, UploadAbort};
 use crate::wire::frame::Frame;
 
@@ -20,6 +20,11 @@ pub(crate) trait Task: fmt::Debug + Send {
 
     /// Whether those octets are a command's literals and the like (`true`), or plain lines (`false`).
     fn wants_literals(&self) -> bool {
+        false
+    }
+
+    /// Whether the session may end while a reply is waited for: nothing is lost by it.
+    fn may_leave(&self) -> bool {
         false
     }
 
@@ -66,12 +71,21 @@ impl Session {
         match core::mem::take(&mut self.waiting) {
             Waiting::Nothing => self.work_on(Input::Nothing),
             Waiting::Arrived(outcome) => self.work_on(Input::Reply(outcome)),
+            Waiting::Reply(_) if self.end.shutdown.is_some() && self.may_leave() => {
+                self.task = None;
+                self.current = None;
+                true
+            }
             // A switch is handed out by `work_on` once all output was taken.
             waiting => {
                 self.waiting = waiting;
                 false
             }
         }
+    }
+
+    fn may_leave(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.may_leave())
     }
 
     fn work_on(&mut self, input: Input) -> bool {
@@ -90,7 +104,11 @@ impl Session {
     /// No command is being answered.
     fn between(&mut self) -> bool {
         if let Some(reason) = self.end.shutdown {
-            self.bye("The server ends this session", CloseReason::Server(reason));
+            self.bye(farewell(reason), CloseReason::Server(reason));
+            return true;
+        }
+        if !core::mem::replace(&mut self.greeted, true) {
+            self.greet();
             return true;
         }
         if self.selected.as_ref().is_some_and(|s| s.deleted) {
@@ -178,12 +196,12 @@ impl Session {
     /// Ends the session: what was begun is undone, then the driver is told. An effect in flight may begin something, so its reply comes first.
     fn shut(&mut self) -> bool {
         let last = match core::mem::take(&mut self.waiting) {
-            Waiting::Reply(token) => {
+            Waiting::Reply(token) if !self.may_leave() => {
                 self.waiting = Waiting::Reply(token);
                 return false;
             }
             Waiting::Arrived(outcome) => Some(outcome),
-            Waiting::Nothing | Waiting::Layer => None,
+            Waiting::Nothing | Waiting::Layer | Waiting::Reply(_) => None,
         };
         let reason = self.end.reason.unwrap_or(CloseReason::PeerClosed);
         if let Some(mut task) = self.task.take() {
@@ -201,5 +219,14 @@ impl Session {
         self.end.closed = true;
         self.actions.push_back(Action::Closed(reason));
         true
+    }
+}
+
+/// What a session that the server ends is told (codes: RFC 5530 §3).
+fn farewell(reason: Bye) -> &'static str {
+    match reason {
+        Bye::Shutdown => "[UNAVAILABLE] The server is stopping; connect again in a moment",
+        Bye::TooManyConnections => "[UNAVAILABLE] There are too many connections; try again later",
+        Bye::AccountDisabled => "[CONTACTADMIN] This account was disabled or removed",
     }
 }

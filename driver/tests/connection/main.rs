@@ -3,11 +3,13 @@
 mod tls;
 mod wire;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
-use pillarbox_core::session::{Bye, CloseReason};
-use pillarbox_driver::{ListenerKind, Service, ServiceBuilder};
-use pillarbox_store::{Memory, StaticAccounts};
+use pillarbox_core::id::AccountId;
+use pillarbox_core::session::{Bye, CloseReason, Event};
+use pillarbox_driver::{ListenerKind, Observer, Service, ServiceBuilder, Summary};
+use pillarbox_store::{Accounts, Job, Memory, StaticAccounts};
 use wire::Client;
 
 /// A service with mail in memory and the account `tim`.
@@ -96,7 +98,7 @@ fn one_connection_more_than_there_may_be_is_told_so() {
     assert!(first.said().starts_with("* OK "));
     assert!(second.said().starts_with("* OK "));
     let said = third.said();
-    assert!(said.contains("* BYE "), "{said}");
+    assert!(said.starts_with("* BYE [UNAVAILABLE] "), "{said}");
     assert!(third.pipe().closed);
     let summary = third.summary.take().expect("it ended");
     assert_eq!(
@@ -123,7 +125,7 @@ fn a_shutdown_wakes_says_bye_and_drains() {
     assert!(client.pipe().closed);
     assert_eq!(service.hub().connections(), 0);
     let mut late = connect(&service);
-    assert!(late.said().contains("* BYE "));
+    assert!(late.said().starts_with("* BYE "));
 }
 
 #[test]
@@ -171,4 +173,176 @@ fn the_last_octets_are_not_waited_for_for_ever() {
     assert!(client.summary.is_none());
     client.wait(5_001);
     assert!(client.summary.is_some());
+}
+
+#[test]
+fn caps_count_all_and_one_host_and_those_refused_take_no_place() {
+    let service = builder().max_connections(3, 2).build();
+    let from = |host: u8| Client::connect_from(&service, [192, 0, 2, host].into());
+    let clients = [from(1), from(1), from(2)].map(|mut client| {
+        assert!(client.said().starts_with("* OK "), "up to the cap");
+        client
+    });
+    for mut refused in [from(1), from(2), from(3)] {
+        assert!(refused.said().starts_with("* BYE "), "over the cap");
+    }
+    assert_eq!(service.hub().connections(), 3);
+    drop(clients);
+    assert_eq!(service.hub().connections(), 0);
+    let network = |text: &str| Client::connect_from(&service, text.parse().expect("an address"));
+    let mut kept = [network("2001:db8::1"), network("2001:db8::2")];
+    assert!(kept[1].said().starts_with("* OK "));
+    assert!(network("2001:db8::3").said().starts_with("* BYE "));
+    assert!(network("2001:db8:0:1::3").said().starts_with("* OK "));
+}
+
+#[test]
+fn a_flood_of_connections_is_closed_without_a_word() {
+    let service = builder().max_connections(0, 0).build();
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        let mut client = connect(&service);
+        client.pipe().window = 0;
+        client.run();
+        assert!(client.summary.is_none(), "it is being told");
+        silent.push(client);
+    }
+    let mut more = connect(&service);
+    assert_eq!(more.said(), "");
+    assert!(more.summary.is_some());
+    silent.clear();
+    assert!(connect(&service).said().starts_with("* BYE "));
+}
+
+#[test]
+fn settings_can_be_replaced_for_connections_to_come() {
+    let service = builder().max_connections(2, 2).build();
+    let mut old = connect(&service);
+    old.said();
+    let mut settings = service.settings();
+    settings.name = String::from("Other");
+    settings.plaintext_login = false;
+    settings.limits.tag = 3;
+    service.replace_settings(settings);
+    let mut new = connect(&service);
+    let said = new.said();
+    assert!(
+        said.contains("LOGINDISABLED") && said.contains("Other ready"),
+        "{said}"
+    );
+    old.send(b"abcd LOGIN tim pw\r\n");
+    assert!(old.said().starts_with("abcd OK "));
+    new.send(b"abcd NOOP\r\n");
+    assert!(new.said().starts_with("* BAD "));
+}
+
+#[test]
+fn a_command_held_open_does_not_hold_up_the_end() {
+    let service = builder().build();
+    let mut client = sign_in(&service);
+    client.send(b"c APPEND INBOX {12+}\r\nSubj");
+    service.hub().shutdown();
+    assert_eq!(client.said(), "", "the message may still come");
+    client.wait(8_999);
+    assert!(client.summary.is_none());
+    client.wait(2);
+    let summary = client.summary.take().expect("it is left");
+    assert_eq!(summary.reason, Some(CloseReason::Server(Bye::Shutdown)));
+}
+
+#[test]
+fn an_append_in_flight_is_finished_before_the_end() {
+    let service = builder().build();
+    let mut client = sign_in(&service);
+    client.send(b"c APPEND INBOX {12+}\r\nSubj");
+    service.hub().shutdown();
+    client.send(b"ect: x\r\n\r\nd NOOP\r\n");
+    let said = client.said();
+    let end = said.split_once("c OK ").expect("it is stored").1;
+    assert!(
+        end.contains("\r\n* BYE ") && !end.contains("d OK"),
+        "{said}"
+    );
+    let summary = client.summary.take().expect("it ended");
+    assert_eq!(summary.reason, Some(CloseReason::Server(Bye::Shutdown)));
+}
+
+/// Lets everyone in, and then again not.
+struct Revoked;
+
+impl Accounts for Revoked {
+    fn authenticate(&self, job: Job) {
+        pillarbox_store::AnyAccounts::new().authenticate(job);
+    }
+
+    fn admits(&self, _account: AccountId) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_sign_in_that_crosses_its_account_being_disabled_ends() {
+    let service = Service::builder(Arc::new(Memory::new()), Arc::new(Revoked))
+        .plaintext_login(true)
+        .build();
+    let mut client = connect(&service);
+    client.said();
+    client.send(b"a LOGIN tim pw\r\nb SELECT INBOX\r\n");
+    let said = client.said();
+    assert!(said.contains("\r\n* BYE [CONTACTADMIN] "), "{said}");
+    assert!(!said.contains("b OK"), "{said}");
+}
+
+/// Never answers.
+#[derive(Default)]
+struct Slow(Mutex<Vec<Job>>);
+
+impl Accounts for Slow {
+    fn authenticate(&self, job: Job) {
+        self.0
+            .lock()
+            .expect("no test panics with the lock")
+            .push(job);
+    }
+}
+
+#[test]
+fn a_sign_in_being_checked_does_not_hold_up_the_end() {
+    let accounts = Arc::new(Slow::default());
+    let service = Service::builder(Arc::new(Memory::new()), accounts)
+        .plaintext_login(true)
+        .build();
+    let mut client = connect(&service);
+    client.said();
+    client.send(b"a LOGIN tim pw\r\n");
+    assert!(client.summary.is_none());
+    service.hub().shutdown();
+    assert!(client.said().starts_with("* BYE "));
+    assert!(client.summary.is_some());
+}
+
+/// Counts the ends it hears of.
+#[derive(Default)]
+struct Ends(Mutex<Vec<Summary>>);
+
+impl Observer for Ends {
+    fn event(&self, _peer: Option<SocketAddr>, _event: &Event) {}
+
+    fn closed(&self, _peer: Option<SocketAddr>, summary: &Summary) {
+        let mut ends = self.0.lock().expect("no test panics with the lock");
+        ends.push(summary.clone());
+    }
+}
+
+#[test]
+fn every_end_is_told_once() {
+    let ends = Arc::new(Ends::default());
+    let service = builder().observer(ends.clone()).build();
+    let mut client = sign_in(&service);
+    client.send(b"c LOGOUT\r\n");
+    drop(client);
+    drop(sign_in(&service));
+    let ends = ends.0.lock().expect("no test panics with the lock");
+    let reasons: Vec<_> = ends.iter().map(|s| s.reason).collect();
+    assert_eq!(reasons, [Some(CloseReason::Logout), None]);
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -130,10 +130,24 @@ pub const ADDRESS: ([u8; 4], u16) = ([192, 0, 2, 1], 4711);
 impl Client {
     /// Connects to the service.
     pub fn connect(service: &Arc<Service>, kind: ListenerKind) -> Self {
+        Self::new(service, kind, ADDRESS.into())
+    }
+
+    /// Connects to a listener for plain text from another address.
+    pub fn connect_from(service: &Arc<Service>, address: IpAddr) -> Self {
+        Self::new(service, ListenerKind::Plain, SocketAddr::new(address, 4711))
+    }
+
+    fn new(service: &Arc<Service>, kind: ListenerKind, peer: SocketAddr) -> Self {
         let (wire, clock) = (Wire::default(), Hand::default());
         wire.pipe().window = usize::MAX;
-        let peer = Some(SocketAddr::from(ADDRESS));
-        let connection = Connection::new(service.clone(), kind, wire.clone(), clock.clone(), peer);
+        let connection = Connection::new(
+            service.clone(),
+            kind,
+            wire.clone(),
+            clock.clone(),
+            Some(peer),
+        );
         Self {
             connection: Some(connection),
             wire,

@@ -1,12 +1,25 @@
-//! Who may sign in: fixed accounts for tests and embedders, and anyone for demos.
+//! Who may sign in: accounts in the store's folder or in a file, fixed ones for tests and embedders, and anyone for demos.
 
+#[cfg(feature = "sqlite")]
+mod check;
 #[cfg(feature = "sqlite")]
 mod file;
+#[cfg(feature = "sqlite")]
+mod hash;
+#[cfg(feature = "sqlite")]
+mod penalty;
+#[cfg(feature = "sqlite")]
+mod stored;
 
 #[cfg(feature = "sqlite")]
-pub use file::{FileAccounts, hash_password};
+pub use file::FileAccounts;
+#[cfg(feature = "sqlite")]
+pub use hash::hash_password;
+#[cfg(feature = "sqlite")]
+pub use stored::{AccountError, AccountTable, Listed, StoredAccounts};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use pillarbox_core::effect::{Account, Effect, ErrorKind, StoreError};
@@ -92,9 +105,62 @@ fn same_octets(a: &[u8], b: &[u8]) -> bool {
     differences == 0
 }
 
+/// What is wrong with an account's name, if anything: it must stay one word in files and logs.
+#[cfg(feature = "sqlite")]
+fn name_fault(name: &str) -> Option<&'static str> {
+    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ':';
+    if name.is_empty() || name.len() > 255 {
+        Some("a name has 1 to 255 octets")
+    } else if name.starts_with('#') || name.contains(odd) {
+        Some("a name has no spaces, colons or control characters, and does not begin with #")
+    } else {
+        None
+    }
+}
+
+/// One of these hashes, always the same for a name as long as they stay.
+#[cfg(feature = "sqlite")]
+fn decoy<'a>(
+    user: &str,
+    mut hashes: impl ExactSizeIterator<Item = &'a Arc<str>>,
+) -> Option<Arc<str>> {
+    let at = fnv(user).checked_rem(hashes.len() as u64)?;
+    hashes.nth(usize::try_from(at).ok()?).cloned()
+}
+
+/// FNV-1a.
+#[cfg(feature = "sqlite")]
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// What counts as one address where addresses are counted: IPv4 ones each, of IPv6 the /64 network, since a single host has all of it.
+#[must_use]
+pub fn one_host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
 fn refused() -> StoreError {
     StoreError::new(
         ErrorKind::AuthenticationFailed,
         "The user name or the password is wrong",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_host() {
+        let of = |text: &str| one_host(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
 }

@@ -1,0 +1,395 @@
+//! Checks passwords on threads of its own: bounded in number, in what is queued, and in what is held back.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use pillarbox_core::effect::{Account, Authenticate, Call, Effect, ErrorKind, Reply, StoreError};
+use pillarbox_core::id::AccountId;
+
+use super::penalty::{Origin, Penalties};
+use super::{hash, refused};
+use crate::contract::{Job, ReplySlot};
+use crate::error::lock;
+
+/// Knows accounts and their hashes.
+pub(super) trait Directory: Send + Sync + 'static {
+    fn find(&self, user: &str) -> Option<Found>;
+
+    /// A hash to check the password of an unknown user against, always the same for a name, and drawn from those that accounts have, so
+    /// that it costs what theirs cost.
+    fn decoy(&self, user: &str) -> Option<Arc<str>>;
+}
+
+/// An account as its directory has it.
+pub(super) struct Found {
+    pub id: AccountId,
+    pub hash: Arc<str>,
+    pub enabled: bool,
+}
+
+/// Time that failed logins cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Costs {
+    /// Before an attempt is looked at, by the failures before it.
+    pub before: &'static [Duration],
+    /// Before a failure is answered.
+    pub after: Duration,
+}
+
+/// 2, 4, 8 and then 15 seconds for each failed login.
+pub(super) const COSTS: Costs = Costs {
+    before: &[
+        Duration::ZERO,
+        Duration::from_secs(2),
+        Duration::from_secs(6),
+        Duration::from_secs(13),
+    ],
+    after: Duration::from_secs(2),
+};
+
+/// The threads that check, and the one that waits.
+pub(super) struct Checker {
+    shared: Arc<Shared>,
+    checks: mpsc::SyncSender<Attempt>,
+}
+
+struct Shared {
+    directory: Arc<dyn Directory>,
+    penalties: Mutex<Penalties>,
+    costs: Costs,
+    dummy: String,
+    held: AtomicUsize,
+    timer: mpsc::Sender<Timed>,
+}
+
+/// What is due when; `None`: stop.
+type Timed = Option<(Instant, Held)>;
+
+enum Held {
+    Check(Attempt),
+    Answer(Attempt, Reply),
+}
+
+/// A password to be checked; counted in the penalties as long as it lives.
+struct Attempt {
+    call: Option<Call<Authenticate>>,
+    slot: Option<ReplySlot>,
+    origin: Origin,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        lock(&self.shared.penalties).end(&self.origin);
+    }
+}
+
+impl Attempt {
+    fn answer(mut self, reply: Reply) {
+        if let Some(slot) = self.slot.take() {
+            slot.send(reply);
+        }
+    }
+
+    fn busy(mut self) {
+        if let Some(call) = self.call.take() {
+            self.answer(call.answer(Err(busy())));
+        }
+    }
+}
+
+impl Checker {
+    pub(super) fn new(directory: Arc<dyn Directory>, costs: Costs) -> io::Result<Self> {
+        let (timer, timed) = mpsc::channel();
+        let (checks, queue) = mpsc::sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            directory,
+            penalties: Mutex::new(Penalties::new(costs.before)),
+            costs,
+            dummy: hash::hash_password(b"")?,
+            held: AtomicUsize::new(0),
+            timer,
+        });
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..THREADS {
+            let queue = queue.clone();
+            spawn("pillarbox-passwords", move || run(&queue))?;
+        }
+        let checker = Self { shared, checks };
+        let (shared, checks) = (checker.shared.clone(), checker.checks.clone());
+        spawn("pillarbox-delays", move || wait(&timed, &checks, &shared))?;
+        Ok(checker)
+    }
+
+    pub(super) fn authenticate(&self, job: Job) {
+        let (effect, slot) = job.into_parts();
+        let Effect::Authenticate(call) = effect else {
+            return slot.send(effect.fail(StoreError::lost()));
+        };
+        let (now, origin) = (
+            Instant::now(),
+            Origin::new(&call.op().user, call.op().address),
+        );
+        let Some(delay) = lock(&self.shared.penalties).begin(&origin, now) else {
+            return slot.send(call.answer(Err(busy())));
+        };
+        let attempt = Attempt {
+            call: Some(call),
+            slot: Some(slot),
+            origin,
+            shared: self.shared.clone(),
+        };
+        if delay.is_zero() {
+            enqueue(&self.checks, attempt);
+        } else {
+            self.shared.hold(now + delay, Held::Check(attempt));
+        }
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        // The thread that waits is gone only when it was told to stop before.
+        let _ = self.shared.timer.send(None);
+    }
+}
+
+impl Shared {
+    /// Keeps this for later, unless too much is kept already.
+    fn hold(&self, due: Instant, held: Held) {
+        if self.held.fetch_add(1, Ordering::Relaxed) < HELD {
+            // When nobody waits any more the slot answers that the request was lost.
+            let _ = self.timer.send(Some((due, held)));
+            return;
+        }
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        match held {
+            Held::Check(attempt) => attempt.busy(),
+            Held::Answer(attempt, reply) => attempt.answer(reply),
+        }
+    }
+
+    fn check(&self, mut attempt: Attempt) {
+        let Some(call) = attempt.call.take() else {
+            return;
+        };
+        let op = call.op();
+        let found = self.directory.find(&op.user);
+        let hash = match &found {
+            Some(found) => Some(found.hash.clone()),
+            None => self.directory.decoy(&op.user),
+        };
+        let right = hash::matches(hash.as_deref().unwrap_or(&self.dummy), op.password.expose());
+        let name = op.user.as_str().into();
+        let Some(found) = found.filter(|_| right) else {
+            let now = Instant::now();
+            lock(&self.penalties).failed(&attempt.origin, now);
+            let reply = call.answer(Err(refused()));
+            return self.hold(now + self.costs.after, Held::Answer(attempt, reply));
+        };
+        lock(&self.penalties).succeeded(&attempt.origin);
+        attempt.answer(call.answer(if found.enabled {
+            Ok(Account { id: found.id, name })
+        } else {
+            Err(disabled())
+        }));
+    }
+}
+
+fn enqueue(checks: &mpsc::SyncSender<Attempt>, attempt: Attempt) {
+    if let Err(mpsc::TrySendError::Full(attempt)) = checks.try_send(attempt) {
+        attempt.busy();
+    }
+}
+
+fn run(queue: &Mutex<mpsc::Receiver<Attempt>>) {
+    loop {
+        let Ok(attempt) = lock(queue).recv() else {
+            return;
+        };
+        let shared = attempt.shared.clone();
+        shared.check(attempt);
+    }
+}
+
+/// Hands on what is due; waiting for one holds no other up.
+fn wait(timed: &mpsc::Receiver<Timed>, checks: &mpsc::SyncSender<Attempt>, shared: &Shared) {
+    let mut held: BTreeMap<(Instant, u64), Held> = BTreeMap::new();
+    for number in 0.. {
+        let next = held.first_key_value().map(|((due, _), _)| *due);
+        let rest = next.map_or(Duration::from_secs(3600), |due| {
+            due.saturating_duration_since(Instant::now())
+        });
+        match timed.recv_timeout(rest) {
+            Ok(Some((due, what))) => drop(held.insert((due, number), what)),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Ok(None) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        let now = Instant::now();
+        while let Some(entry) = held.first_entry().filter(|e| e.key().0 <= now) {
+            shared.held.fetch_sub(1, Ordering::Relaxed);
+            match entry.remove() {
+                Held::Check(attempt) => enqueue(checks, attempt),
+                Held::Answer(attempt, reply) => attempt.answer(reply),
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(run).map(drop)
+}
+
+fn busy() -> StoreError {
+    let text = "Too many people are signing in; try again in a moment";
+    StoreError::new(ErrorKind::Unavailable, text)
+}
+
+/// Only told to those who know the password.
+fn disabled() -> StoreError {
+    let text = "This account is disabled; ask the people who run the server";
+    StoreError::new(ErrorKind::Disabled, text)
+}
+
+const THREADS: usize = 2;
+/// More than one address may have in hand, so that one does not shut out the others.
+const QUEUE: usize = 256;
+const HELD: usize = 4096;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::contract::Accounts;
+    use pillarbox_core::sasl::Secret;
+
+    pub(in super::super) const FREE: Costs = Costs {
+        before: &[],
+        after: Duration::ZERO,
+    };
+
+    /// Signs in and waits for the answer.
+    pub(in super::super) fn sign_in(
+        accounts: &impl Accounts,
+        user: &str,
+        password: &str,
+    ) -> Result<Account, StoreError> {
+        let (send, replies) = mpsc::channel();
+        let call = Call::detached(Authenticate {
+            user: user.to_owned(),
+            password: Secret::new(password.as_bytes().to_vec()),
+            address: Some([192, 0, 2, 1].into()),
+        });
+        accounts.authenticate(Job::new(call.into(), move |r| send.send(r).unwrap()));
+        let reply = replies.recv_timeout(Duration::from_secs(60)).unwrap();
+        reply.into_result::<Authenticate>().unwrap()
+    }
+
+    /// Ann, with a hash that costs a few milliseconds.
+    struct Ann(Arc<str>);
+
+    impl Directory for Ann {
+        fn find(&self, user: &str) -> Option<Found> {
+            (user == "ann" || user == "off").then(|| Found {
+                id: AccountId(1),
+                hash: self.0.clone(),
+                enabled: user == "ann",
+            })
+        }
+
+        fn decoy(&self, _user: &str) -> Option<Arc<str>> {
+            Some(self.0.clone())
+        }
+    }
+
+    impl Accounts for Checker {
+        fn authenticate(&self, job: Job) {
+            Self::authenticate(self, job);
+        }
+    }
+
+    fn checker(costs: Costs) -> Checker {
+        let hash = hash::hash_at_cost(b"right", 4096, 1).unwrap();
+        Checker::new(Arc::new(Ann(hash.into())), costs).unwrap()
+    }
+
+    fn median(mut times: Vec<Duration>) -> f64 {
+        times.sort();
+        times[times.len() / 2].as_secs_f64()
+    }
+
+    #[test]
+    fn an_unknown_user_takes_the_time_and_gets_the_text_of_a_wrong_password() {
+        let checker = checker(FREE);
+        let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+        for try_ in 0..200 {
+            let timed = |user: &str| {
+                let began = Instant::now();
+                let error = sign_in(&checker, user, "wrong").unwrap_err();
+                (began.elapsed(), error.kind, error.client)
+            };
+            let name = format!("nobody {try_}");
+            // In turns, so that a busy machine disturbs both alike.
+            let (a, b) = (timed("ann"), timed(&name));
+            assert_eq!(a.1, ErrorKind::AuthenticationFailed);
+            assert_eq!((a.1, a.2), (b.1, b.2));
+            wrong.push(a.0);
+            unknown.push(b.0);
+        }
+        let (wrong, unknown) = (median(wrong), median(unknown));
+        assert!(
+            (wrong / unknown - 1.0).abs() < 0.05,
+            "a wrong password takes {wrong} s, an unknown user {unknown} s"
+        );
+    }
+
+    #[test]
+    fn a_disabled_account_is_told_so_only_with_its_password() {
+        let checker = checker(FREE);
+        let right = sign_in(&checker, "off", "right").unwrap_err();
+        assert_eq!(right.kind, ErrorKind::Disabled);
+        let wrong = sign_in(&checker, "off", "wrong").unwrap_err();
+        assert_eq!(wrong.kind, ErrorKind::AuthenticationFailed);
+    }
+
+    #[test]
+    fn a_failure_costs_time_before_the_next_attempt_and_holds_no_thread() {
+        const COSTS: Costs = Costs {
+            before: &[Duration::ZERO, Duration::from_secs(3600)],
+            after: Duration::ZERO,
+        };
+        let checker = checker(COSTS);
+        sign_in(&checker, "ann", "wrong").unwrap_err();
+        // Held back for an hour, many more than there are threads.
+        let (send, replies) = mpsc::channel();
+        for _ in 0..3 * THREADS {
+            let send = send.clone();
+            let call = Call::detached(Authenticate {
+                user: String::from("ann"),
+                password: Secret::new(b"right".to_vec()),
+                address: None,
+            });
+            checker.authenticate(Job::new(call.into(), move |r| {
+                // The receiver may be gone when the test is over.
+                let _ = send.send(r);
+            }));
+        }
+        let call = Call::detached(Authenticate {
+            user: String::from("off"),
+            password: Secret::new(b"right".to_vec()),
+            address: Some([192, 0, 2, 2].into()),
+        });
+        let (sent, other) = mpsc::channel();
+        checker.authenticate(Job::new(call.into(), move |r| sent.send(r).unwrap()));
+        other
+            .recv_timeout(Duration::from_secs(60))
+            .expect("another user from elsewhere is answered at once");
+        assert!(replies.try_recv().is_err(), "the others still wait");
+        drop(checker);
+        let reply = replies.recv_timeout(Duration::from_secs(60));
+        reply.expect("what waits is answered when the accounts go");
+    }
+}

@@ -1,0 +1,503 @@
+//! Accounts in the store's folder: one small file, written anew for each change.
+//!
+//! ```text
+//! pillarbox-accounts 1
+//! next 1764171234
+//! 1764171233 enabled ann $argon2id$…
+//! end 1
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pillarbox_core::id::AccountId;
+
+use super::check::{COSTS, Checker, Costs, Directory, Found};
+use super::{decoy, hash, name_fault};
+use crate::contract::{Accounts, Job};
+use crate::error::lock;
+
+/// The accounts of a store. One value at a time has them, over all processes.
+pub struct AccountTable {
+    folder: PathBuf,
+    state: Mutex<State>,
+    _lock: File,
+}
+
+/// An account as it is listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its identity, never given to another.
+    pub id: AccountId,
+    /// Whether it may sign in.
+    pub enabled: bool,
+}
+
+/// Why accounts cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// Another process has them.
+    #[error("the accounts in {path} are in use by another process", path = .0.display())]
+    InUse(PathBuf),
+    /// A file cannot be used.
+    #[error("cannot use {shown}: {source}", shown = .path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error("{shown}, line {line}: expected {expected}; put the file back from a backup", shown = .path.display())]
+    Damaged {
+        /// Which one.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// A newer version wrote it.
+    #[error("{path} has a format that is newer than this program knows; use a newer one", path = .0.display())]
+    Newer(PathBuf),
+    /// There is no such account.
+    #[error("there is no account {0}")]
+    Unknown(String),
+    /// There is one already.
+    #[error("there is an account {0} already")]
+    Exists(String),
+    /// An account cannot have this name.
+    #[error("{0}")]
+    Name(&'static str),
+    /// This is not a hash.
+    #[error("expected the PHC string of an argon2id hash")]
+    Hash,
+}
+
+impl AccountTable {
+    /// Opens the accounts in this folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When another process has them, or they cannot be read.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, AccountError> {
+        let folder = folder.as_ref().to_owned();
+        std::fs::create_dir_all(&folder).map_err(at(&folder))?;
+        let path = folder.join("accounts.lock");
+        let file = private().create(true).truncate(false).open(&path);
+        let file = file.map_err(at(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(AccountError::InUse(folder)),
+            Err(TryLockError::Error(e)) => return Err(at(&path)(e)),
+        }
+        let path = folder.join(FILE);
+        let state = match std::fs::read_to_string(&path) {
+            Ok(text) => State::parse(&text, &path)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(e) => return Err(at(&path)(e)),
+        };
+        Ok(Self {
+            folder,
+            state: Mutex::new(state),
+            _lock: file,
+        })
+    }
+
+    /// Adds an account with the hash of its password; see [`hash_password`](crate::hash_password).
+    ///
+    /// # Errors
+    /// When there is one of this name, or it cannot be stored.
+    pub fn add(&self, name: &str, hash: &str) -> Result<AccountId, AccountError> {
+        if let Some(fault) = name_fault(name) {
+            return Err(AccountError::Name(fault));
+        }
+        let entry = (true, checked(hash)?);
+        self.change(|state| {
+            if state.accounts.contains_key(name) {
+                return Err(AccountError::Exists(name.to_owned()));
+            }
+            let id = state.next.max(seconds());
+            state.next = id + 1;
+            let (enabled, hash) = entry;
+            state
+                .accounts
+                .insert(name.to_owned(), Entry { id, enabled, hash });
+            Ok(AccountId(id))
+        })
+    }
+
+    /// Gives an account another password.
+    ///
+    /// # Errors
+    /// When there is no such account, or it cannot be stored.
+    pub fn set_hash(&self, name: &str, hash: &str) -> Result<AccountId, AccountError> {
+        let hash = checked(hash)?;
+        self.change(|state| {
+            state.entry(name).map(|entry| {
+                entry.hash = hash;
+                AccountId(entry.id)
+            })
+        })
+    }
+
+    /// Lets an account sign in, or no longer. Sessions that it has are the caller's to end.
+    ///
+    /// # Errors
+    /// When there is no such account, or it cannot be stored.
+    pub fn set_enabled(&self, name: &str, enabled: bool) -> Result<AccountId, AccountError> {
+        self.change(|state| {
+            state.entry(name).map(|entry| {
+                entry.enabled = enabled;
+                AccountId(entry.id)
+            })
+        })
+    }
+
+    /// Takes an account out. Its mail stays where it is; its identity is never given to another. Sessions that it has are the caller's to end.
+    ///
+    /// # Errors
+    /// When there is no such account, or it cannot be stored.
+    pub fn remove(&self, name: &str) -> Result<AccountId, AccountError> {
+        self.change(|state| {
+            let removed = state.accounts.remove(name);
+            let entry = removed.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+            Ok(AccountId(entry.id))
+        })
+    }
+
+    /// All accounts, in the order of their names.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        let state = lock(&self.state);
+        let all = state.accounts.iter().map(|(name, entry)| Listed {
+            name: name.clone(),
+            id: AccountId(entry.id),
+            enabled: entry.enabled,
+        });
+        all.collect()
+    }
+
+    /// Changes a copy, makes it durable, and only then goes by it.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<AccountId, AccountError>,
+    ) -> Result<AccountId, AccountError> {
+        let mut state = lock(&self.state);
+        let mut next = state.clone();
+        let id = change(&mut next)?;
+        self.write(&next.render())?;
+        *state = next;
+        Ok(id)
+    }
+
+    fn write(&self, text: &str) -> Result<(), AccountError> {
+        let (new, path) = (self.folder.join("accounts.new"), self.folder.join(FILE));
+        let written = private()
+            .create(true)
+            .truncate(true)
+            .open(&new)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            });
+        written.map_err(at(&new))?;
+        std::fs::rename(&new, &path)
+            .and_then(|()| File::open(&self.folder)?.sync_all())
+            .map_err(at(&path))
+    }
+}
+
+/// Lets in the accounts of a table.
+///
+/// Passwords are checked on two threads; a failed login is answered late, later each time for its name and address.
+pub struct StoredAccounts {
+    table: Arc<AccountTable>,
+    checker: Checker,
+}
+
+impl StoredAccounts {
+    /// Accounts of this table, as it is at each sign-in.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn new(table: Arc<AccountTable>) -> io::Result<Self> {
+        Self::with_costs(table, COSTS)
+    }
+
+    fn with_costs(table: Arc<AccountTable>, costs: Costs) -> io::Result<Self> {
+        let checker = Checker::new(table.clone(), costs)?;
+        Ok(Self { table, checker })
+    }
+}
+
+impl Accounts for StoredAccounts {
+    fn authenticate(&self, job: Job) {
+        self.checker.authenticate(job);
+    }
+
+    fn admits(&self, account: AccountId) -> bool {
+        let state = lock(&self.table.state);
+        let mut entries = state.accounts.values();
+        entries.any(|entry| entry.id == account.0 && entry.enabled)
+    }
+}
+
+impl Directory for AccountTable {
+    fn find(&self, user: &str) -> Option<Found> {
+        let state = lock(&self.state);
+        state.accounts.get(user).map(|entry| Found {
+            id: AccountId(entry.id),
+            hash: entry.hash.clone(),
+            enabled: entry.enabled,
+        })
+    }
+
+    fn decoy(&self, user: &str) -> Option<Arc<str>> {
+        let state = lock(&self.state);
+        decoy(user, state.accounts.values().map(|entry| &entry.hash))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: u64,
+    enabled: bool,
+    hash: Arc<str>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    /// No account has this identity or a greater one. They begin at the time an account is added, so that they are new even when this file
+    /// was lost.
+    next: u64,
+    accounts: BTreeMap<String, Entry>,
+}
+
+impl State {
+    fn entry(&mut self, name: &str) -> Result<&mut Entry, AccountError> {
+        let entry = self.accounts.get_mut(name);
+        entry.ok_or_else(|| AccountError::Unknown(name.to_owned()))
+    }
+
+    fn render(&self) -> String {
+        let mut text = format!("{FORMAT}\nnext {}\n", self.next);
+        for (name, Entry { id, enabled, hash }) in &self.accounts {
+            let state = if *enabled { "enabled" } else { "disabled" };
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{id} {state} {name} {hash}");
+        }
+        let _ = writeln!(text, "end {}", self.accounts.len());
+        text
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, AccountError> {
+        let damaged = |line, expected| AccountError::Damaged {
+            path: path.to_owned(),
+            line,
+            expected,
+        };
+        let mut lines = (1..).zip(text.lines());
+        match lines.next() {
+            Some((_, FORMAT)) => {}
+            Some((_, other)) if other.starts_with("pillarbox-accounts ") => {
+                return Err(AccountError::Newer(path.to_owned()));
+            }
+            _ => return Err(damaged(1, FORMAT)),
+        }
+        let next = lines
+            .next()
+            .and_then(|(_, l)| l.strip_prefix("next ")?.parse().ok());
+        let next = next.ok_or_else(|| damaged(2, "next and a number"))?;
+        let mut state = Self {
+            next,
+            accounts: BTreeMap::new(),
+        };
+        for (at, line) in lines {
+            if let Some(count) = line.strip_prefix("end ") {
+                let whole = count.parse() == Ok(state.accounts.len());
+                return if whole {
+                    Ok(state)
+                } else {
+                    Err(damaged(at, "end and the number of accounts"))
+                };
+            }
+            let (name, entry) = parse_entry(line, next).ok_or_else(|| damaged(at, "an account"))?;
+            if state.accounts.insert(name, entry).is_some() {
+                return Err(damaged(at, "an account that no line before has"));
+            }
+        }
+        Err(damaged(
+            text.lines().count() + 1,
+            "end and the number of accounts",
+        ))
+    }
+}
+
+fn parse_entry(line: &str, next: u64) -> Option<(String, Entry)> {
+    let mut parts = line.splitn(4, ' ');
+    let id = parts.next()?.parse().ok().filter(|id| *id < next)?;
+    let enabled = match parts.next()? {
+        "enabled" => true,
+        "disabled" => false,
+        _ => return None,
+    };
+    let name = parts.next().filter(|name| name_fault(name).is_none())?;
+    let hash = parts.next().filter(|hash| hash::is_hash(hash))?.into();
+    Some((name.to_owned(), Entry { id, enabled, hash }))
+}
+
+fn checked(hash: &str) -> Result<Arc<str>, AccountError> {
+    hash::is_hash(hash)
+        .then(|| hash.into())
+        .ok_or(AccountError::Hash)
+}
+
+fn seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(1, |d| d.as_secs())
+}
+
+/// Files that only their owner can read.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> AccountError {
+    let path = path.to_owned();
+    move |source| AccountError::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+const FILE: &str = "accounts";
+const FORMAT: &str = "pillarbox-accounts 1";
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::tests::{FREE, sign_in};
+    use super::*;
+    use pillarbox_core::effect::ErrorKind;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn cheap(password: &str) -> String {
+        hash::hash_at_cost(password.as_bytes(), 64, 1).unwrap()
+    }
+
+    #[test]
+    fn accounts_survive_and_identities_are_never_reused() {
+        let folder = Folder::new("accounts");
+        let table = AccountTable::open(&folder.0).unwrap();
+        let ann = table.add("ann", &cheap("a")).unwrap();
+        let bob = table.add("bob", &cheap("b")).unwrap();
+        assert!(bob > ann);
+        assert_eq!(table.remove("bob").unwrap(), bob);
+        assert!(matches!(
+            AccountTable::open(&folder.0),
+            Err(AccountError::InUse(_))
+        ));
+        drop(table);
+        let table = AccountTable::open(&folder.0).unwrap();
+        assert!(matches!(
+            table.add("ann", &cheap("x")),
+            Err(AccountError::Exists(_))
+        ));
+        assert!(table.add("bob", &cheap("b")).unwrap() > bob);
+        assert_eq!(table.set_enabled("ann", false).unwrap(), ann);
+        let list = table.list();
+        assert_eq!(list.len(), 2);
+        assert!(list[0].name == "ann" && list[0].id == ann && !list[0].enabled && list[1].enabled);
+        assert!(matches!(table.remove("eve"), Err(AccountError::Unknown(_))));
+        assert!(matches!(table.add("eve", "plain"), Err(AccountError::Hash)));
+        for bad in ["", "a b", "a:b", "a\n", "\u{1b}", &"x".repeat(256)] {
+            assert!(matches!(
+                table.add(bad, &cheap("x")),
+                Err(AccountError::Name(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn changes_count_at_the_next_sign_in() {
+        let folder = Folder::new("sign-in");
+        let table = Arc::new(AccountTable::open(&folder.0).unwrap());
+        let accounts = StoredAccounts::with_costs(table.clone(), FREE).unwrap();
+        sign_in(&accounts, "ann", "").unwrap_err();
+        let ann = table.add("ann", &cheap("a")).unwrap();
+        assert_eq!(sign_in(&accounts, "ann", "a").unwrap().id, ann);
+        table.set_hash("ann", &cheap("b")).unwrap();
+        sign_in(&accounts, "ann", "a").unwrap_err();
+        assert!(accounts.admits(ann));
+        table.set_enabled("ann", false).unwrap();
+        assert!(!accounts.admits(ann));
+        let error = sign_in(&accounts, "ann", "b").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Disabled);
+        table.set_enabled("ann", true).unwrap();
+        sign_in(&accounts, "ann", "b").unwrap();
+        table.remove("ann").unwrap();
+        assert!(!accounts.admits(ann));
+        sign_in(&accounts, "ann", "b").unwrap_err();
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
+        let folder = Folder::new("damaged");
+        let table = AccountTable::open(&folder.0).unwrap();
+        table.add("ann", &cheap("a")).unwrap();
+        drop(table);
+        let path = folder.0.join(FILE);
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for cut in 0..whole.len() - 1 {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert!(AccountTable::open(&folder.0).is_err(), "{cut} octets");
+        }
+        std::fs::write(&path, whole.replace("accounts 1", "accounts 2")).unwrap();
+        assert!(matches!(
+            AccountTable::open(&folder.0),
+            Err(AccountError::Newer(_))
+        ));
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(AccountTable::open(&folder.0).unwrap().list().len(), 1);
+    }
+
+    #[test]
+    fn format_1_goes_on_opening() {
+        let folder = Folder::new("format-1");
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let golden = "pillarbox-accounts 1\nnext 9\n3 enabled ann $argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$\
+                      I0Eu7T8bPkK0H0zoYJHn5kUuG5lJX0R8d5nUk8n3n2Q\nend 1\n";
+        std::fs::write(folder.0.join(FILE), golden).unwrap();
+        let table = AccountTable::open(&folder.0).unwrap();
+        assert_eq!(table.list()[0].id, AccountId(3));
+        assert_eq!(lock(&table.state).render(), golden);
+    }
+}
