@@ -141,7 +141,12 @@ impl Decoder {
             [b' ' | b'\t', b' ' | b'\t' | b'\r'] => {
                 self.pending.pop();
             }
-            _ => out.append(&mut self.pending),
+            _ => {
+                // No escape: it stands for itself, and the last octet may begin another.
+                self.pending.pop();
+                out.append(&mut self.pending);
+                self.quoted_printable(b, out);
+            }
         }
     }
 }
@@ -174,6 +179,7 @@ mod tests {
         assert_eq!(qp(b"line  \r\nx"), b"line\r\nx");
         assert_eq!(qp(b"soft= \r\nx"), b"softx");
         assert_eq!(qp(b"50=% =ZZ ="), b"50=% =ZZ =");
+        assert_eq!(qp(b"=4=41==42=\r=43"), b"=4A=B=\rC");
     }
 
     #[test]

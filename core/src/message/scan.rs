@@ -172,13 +172,15 @@ impl Scanner {
         };
         let kept = usize::try_from(self.line_len - ending).unwrap_or(usize::MAX);
         let text = &line[..line.len().min(kept)];
-        if !self.boundary(text) {
+        let delimits = self.boundary(text);
+        if !delimits {
             self.content_line(text, kept == 0 && terminated);
         }
         self.lines += 1;
         self.last_line = self.offset;
         self.offset += self.line_len;
-        self.ending = ending;
+        // A delimiter's own line end belongs to no other.
+        self.ending = if delimits { 0 } else { ending };
         self.line_len = 0;
         self.last_octet = 0;
         if let Some(Open {
@@ -309,8 +311,6 @@ impl Scanner {
         if is_message && room {
             self.begin_part(at, self.offset, false);
         }
-        // The blank line's end is not part of the body.
-        self.ending = 0;
     }
 
     fn close(&mut self, open: Open, end: u64) {
@@ -318,12 +318,13 @@ impl Scanner {
         if let State::Header(fields) = &open.state {
             // The header has no end: there is no body.
             self.describe(at, fields);
-            let end = end.max(self.parts[at].header);
-            (self.parts[at].body, self.parts[at].end) = (end, end);
+            let part = &mut self.parts[at];
+            (part.header, part.body, part.end) = (part.header.min(end), end, end);
             return;
         }
         let part = &mut self.parts[at];
-        part.end = end.max(part.body);
+        // A blank line right before the delimiter is the line end that belongs to it: there is no body.
+        (part.body, part.end) = (part.body.min(end), end);
         // Of the last line maybe nothing is left but its end, which belongs to the delimiter.
         let hollow = u64::from(self.last_line >= end);
         part.lines = (self.lines - open.lines).saturating_sub(hollow);
@@ -470,7 +471,12 @@ impl Fields {
         part.extension.push(b' ');
         self.put_languages(&mut part.extension);
         part.extension.push(b' ');
-        nstring(&mut part.extension, self.text(Field::Location).as_deref());
+        // RFC 2557 §4.4: white space in a URI comes from folding.
+        let location = self.text(Field::Location).map(|mut uri| {
+            uri.retain(|b| !b.is_ascii_whitespace());
+            uri
+        });
+        nstring(&mut part.extension, location.as_deref());
     }
 
     /// `body-fld-lang`: one, or a list (RFC 3282).
