@@ -91,7 +91,7 @@ impl Host {
     /// A server with the account `tim`, password `pw`, and an empty INBOX.
     #[must_use]
     pub fn new(options: &Options) -> Self {
-        let backend = Memory::new();
+        let backend = Memory::with_validity(1_700_000_000);
         let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let to = notices.clone();
         backend.subscribe(Arc::new(move |notice| {

@@ -27,11 +27,21 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty store.
+    /// An empty store. Its UIDVALIDITYs begin at the wall clock's seconds, so that they are not those of a store before it.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_validity(wall_clock())
+    }
+
+    /// An empty store whose UIDVALIDITYs begin at `first`: for tests that must be the same each time.
+    #[must_use]
+    pub fn with_validity(first: u32) -> Self {
+        let state = State {
+            first_validity: first,
+            ..State::default()
+        };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             uploads: Uploads::new(None),
             notices: Mutex::new(None),
         }
@@ -66,6 +76,7 @@ impl Backend for Memory {
 
 #[derive(Default)]
 struct State {
+    first_validity: u32,
     ids: u64,
     accounts: BTreeMap<AccountId, Owner>,
     mailboxes: BTreeMap<MailboxId, Held>,
@@ -115,8 +126,9 @@ impl Tables for State {
     }
 
     fn next_validity(&mut self, owner: AccountId) -> Result<UidValidity> {
+        let first = self.first_validity;
         let owner = self.owner(owner);
-        owner.validity = next_validity(owner.validity)?;
+        owner.validity = next_validity(owner.validity, first)?;
         Ok(UidValidity(
             NonZeroU32::new(owner.validity).expect("a counter that only grows is not zero"),
         ))
@@ -309,13 +321,17 @@ impl Tables for State {
     }
 }
 
-/// The validity after this one: above it, and at least the wall clock's seconds.
-pub(crate) fn next_validity(last: u32) -> Result<u32> {
-    let seconds = SystemTime::now()
+/// Seconds since 1970.
+pub(crate) fn wall_clock() -> u32 {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(1, |d| u32::try_from(d.as_secs()).unwrap_or(1));
+        .map_or(1, |d| u32::try_from(d.as_secs()).unwrap_or(1))
+}
+
+/// The validity after this one, and at least `first`.
+pub(crate) fn next_validity(last: u32, first: u32) -> Result<u32> {
     let next = last.checked_add(1).ok_or_else(|| {
         StoreError::new(ErrorKind::Limit, "The account has made its last mailbox")
     })?;
-    Ok(next.max(seconds))
+    Ok(next.max(first))
 }

@@ -15,7 +15,7 @@ pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 pub(crate) trait Tables {
     fn has_account(&mut self, owner: AccountId) -> Result<bool>;
     fn add_account(&mut self, owner: AccountId) -> Result<()>;
-    /// A validity above all that this account was given, and at least the wall clock's seconds.
+    /// A validity above all that this account was given, and that no store before this one gave.
     fn next_validity(&mut self, owner: AccountId) -> Result<UidValidity>;
     /// A number never given before.
     fn next_id(&mut self) -> Result<u64>;

@@ -12,7 +12,7 @@ use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use crate::memory::next_validity;
+use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Files, Kind, Meta, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
 use crate::table::{Result, Tables};
@@ -98,7 +98,7 @@ impl Tables for Transaction<'_> {
     fn next_validity(&mut self, owner: AccountId) -> Result<UidValidity> {
         let sql = "SELECT validity FROM account WHERE id = ?1";
         let last = self.one(sql, [signed(owner.0)], |r| r.get::<_, u32>(0))?;
-        let next = next_validity(last.unwrap_or(0))?;
+        let next = next_validity(last.unwrap_or(0), wall_clock())?;
         let sql = "UPDATE account SET validity = ?2 WHERE id = ?1";
         self.run(sql, [signed(owner.0), i64::from(next)])?;
         Ok(UidValidity(
