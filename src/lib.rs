@@ -24,6 +24,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(all(
+    doctest,
+    feature = "runtime-tokio",
+    feature = "tls",
+    feature = "sqlite"
+))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod server;
 
 pub use pillarbox_core as protocol;

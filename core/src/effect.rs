@@ -89,6 +89,14 @@ impl<O: Op> Call<O> {
         )
     }
 
+    /// The same call of a changed operation, for a backend that stands before another one.
+    pub fn map(self, change: impl FnOnce(O) -> O) -> Self {
+        Self {
+            token: self.token,
+            op: change(self.op),
+        }
+    }
+
     /// The outcome, for the session that handed the call out.
     pub fn answer(self, result: Result<O::Reply, StoreError>) -> Reply {
         Reply {

@@ -114,6 +114,26 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         connection
     }
 
+    /// When the connection is to be polled again at the latest, on its clock; `None` when only octets or letters matter. A clock that wakes
+    /// sees to it by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        [self.session.deadline(), self.transport_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the handshake, or the last octets, have taken too long.
+    fn transport_deadline(&self) -> Option<Tick> {
+        let ended = self.ended.map(|(_, tick)| tick);
+        let leave = self.leave.map(|(_, tick)| tick);
+        [self.handshake_deadline(), ended, leave]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// One round: letters, time, the session's actions, writing, reading.
     fn round(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
         let mut moved = self.letters(None, now);
@@ -146,25 +166,14 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     }
 
     fn time(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
-        let handshake = self.handshake_deadline();
-        let linger = self.ended.map(|(_, tick)| tick);
-        let leave = self.leave.map(|(_, tick)| tick);
-        let Some(next) = [self.session.deadline(), handshake, linger, leave]
-            .into_iter()
-            .flatten()
-            .min()
-        else {
+        let Some(next) = self.deadline() else {
             return Ok(false);
         };
         if now.tick < next && self.clock.poll_until(cx, next).is_pending() {
             return Ok(false);
         }
         let tick = self.clock.now().tick.max(next);
-        if [handshake, linger, leave]
-            .into_iter()
-            .flatten()
-            .any(|d| d <= tick)
-        {
+        if self.transport_deadline().is_some_and(|d| d <= tick) {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.session.handle_timeout(Now { tick, ..now });

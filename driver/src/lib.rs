@@ -11,7 +11,7 @@ mod tls;
 
 pub use connection::Connection;
 pub use hub::Hub;
-pub use io::{Clock, Stream};
+pub use io::{Clock, NonBlocking, Stream, SystemClock};
 pub use service::{ListenerKind, NoObserver, Observer, Service, ServiceBuilder, Settings, Summary};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 pub use tls::{TlsConfig, TlsError};

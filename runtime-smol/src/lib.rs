@@ -6,12 +6,12 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_lite::{AsyncRead, AsyncWrite, FutureExt, future};
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream};
+use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, SystemClock};
 use smol::Executor;
 
 /// Connections have so long to end after the service was told to stop.
@@ -123,10 +123,10 @@ impl Stream for Tcp {
     }
 }
 
-/// Smol's clock as the driver wants it.
-#[derive(Debug)]
+/// The system's clocks, with smol's timer.
+#[derive(Debug, Default)]
 pub struct SmolClock {
-    began: Instant,
+    clock: SystemClock,
     timer: Option<(Tick, Timer)>,
 }
 
@@ -134,33 +134,19 @@ impl SmolClock {
     /// A clock that starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            timer: None,
-        }
-    }
-}
-
-impl Default for SmolClock {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
 impl Clock for SmolClock {
     fn now(&self) -> Now {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unix = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        Now {
-            tick: Tick(millis),
-            unix: i64::try_from(unix).unwrap_or(i64::MAX),
-        }
+        self.clock.now()
     }
 
     fn poll_until(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
-        let at = self.began + Duration::from_millis(tick.0.saturating_add(1));
+        let Some(at) = self.clock.instant(tick) else {
+            return Poll::Pending;
+        };
         let (set, timer) = self.timer.get_or_insert_with(|| (tick, Timer::at(at)));
         if *set != tick {
             *set = tick;

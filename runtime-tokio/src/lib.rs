@@ -5,10 +5,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream};
+use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, SystemClock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -98,10 +98,10 @@ impl Stream for Tcp {
     }
 }
 
-/// Tokio's clock as the driver wants it.
-#[derive(Debug)]
+/// The system's clocks, with tokio's timer.
+#[derive(Debug, Default)]
 pub struct TokioClock {
-    began: Instant,
+    clock: SystemClock,
     sleep: Option<(Tick, Pin<Box<Sleep>>)>,
 }
 
@@ -109,33 +109,19 @@ impl TokioClock {
     /// A clock that starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            sleep: None,
-        }
-    }
-}
-
-impl Default for TokioClock {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Now {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unix = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        Now {
-            tick: Tick(millis),
-            unix: i64::try_from(unix).unwrap_or(i64::MAX),
-        }
+        self.clock.now()
     }
 
     fn poll_until(&mut self, cx: &mut Context<'_>, tick: Tick) -> Poll<()> {
-        let at = self.began + Duration::from_millis(tick.0.saturating_add(1));
+        let Some(at) = self.clock.instant(tick).map(Instant::from_std) else {
+            return Poll::Pending;
+        };
         let (set, sleep) = self
             .sleep
             .get_or_insert_with(|| (tick, Box::pin(sleep_until(at))));
