@@ -12,6 +12,8 @@ mod ops;
 mod pack;
 mod record;
 #[cfg(feature = "sqlite")]
+mod reserve;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
 mod upload;
@@ -24,4 +26,4 @@ pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Embedded, OpenError, Options, rebuild};
+pub use sqlite::{Embedded, OpenError, Options, Rebuilt, rebuild};

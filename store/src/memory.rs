@@ -253,6 +253,10 @@ impl Tables for State {
         Ok(())
     }
 
+    fn log_flags(&mut self, _: &Mailbox, _: ModSeq, _: &[Message]) -> Result<()> {
+        Ok(())
+    }
+
     fn bury_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
         let held = self.held(mailbox.id)?;
         held.messages.remove(&message.uid.get());

@@ -56,6 +56,8 @@ pub(crate) trait Tables {
     /// Ascending by UID, those with a greater modseq.
     fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>>;
     fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
+    /// Notes for the log that these messages have new flags.
+    fn log_flags(&mut self, mailbox: &Mailbox, modseq: ModSeq, changed: &[Message]) -> Result<()>;
     /// Takes the message out of the mailbox; its octets stay readable for the view grace.
     fn bury_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
     /// Messages of these UIDs that went within the view grace, ascending.

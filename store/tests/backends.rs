@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pillarbox_core::effect::ErrorKind;
-use pillarbox_core::effect::StoreError;
+use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
+use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::Uid;
-use pillarbox_store::conformance::{Client, Model, run};
+use pillarbox_core::set::UidSet;
+use pillarbox_store::conformance::{Client, MailboxState, Model, flag_names, run};
 use pillarbox_store::{Backend, Embedded, Memory, OpenError, Options, rebuild};
 
 struct Temp(PathBuf);
@@ -22,7 +23,13 @@ impl Temp {
     }
 
     fn open(&self) -> Embedded {
-        Embedded::open(&self.0, Options::default()).unwrap()
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<Embedded, OpenError> {
+        let mut options = Options::default();
+        options.reserve = 64 << 10;
+        Embedded::open(&self.0, options)
     }
 
     fn pack(&self) -> PathBuf {
@@ -103,6 +110,9 @@ fn random_changes_are_there_after_reopening() {
     let temp = Temp::new();
     let mut models: Vec<Model> = (1..=2).map(Model::new).collect();
     for round in 0..8 {
+        if round % 3 == 2 {
+            assert!(!rebuild(&temp.0).unwrap().flags_lost);
+        }
         let store = temp.open();
         for (account, model) in (1..).zip(&mut models) {
             let client = Client::new(&store, account);
@@ -133,15 +143,14 @@ fn a_tail_torn_at_any_octet_is_whole_or_not_there() {
     let temp = Temp::new();
     append(&temp.open(), "INBOX", b"first").unwrap();
     let index = std::fs::read(temp.0.join("index.sqlite")).unwrap();
+    let first = std::fs::read(temp.pack()).unwrap().len();
     append(&temp.open(), "INBOX", b"second").unwrap();
-    let pack = temp.0.join("packs").join(format!("{:016x}.pack", 1));
-    let octets = std::fs::read(&pack).unwrap();
-    for len in 0..=octets.len() {
+    let octets = std::fs::read(temp.pack()).unwrap();
+    for len in first..=octets.len() {
         let torn = Temp::new();
         copy_dir(&temp.0, &torn.0);
         std::fs::write(torn.0.join("index.sqlite"), &index).unwrap();
-        let torn_pack = torn.0.join("packs").join(pack.file_name().unwrap());
-        std::fs::write(torn_pack, &octets[..len]).unwrap();
+        std::fs::write(torn.pack(), &octets[..len]).unwrap();
         let store = torn.open();
         assert_eq!(body(&store, uid(1)).unwrap(), b"first");
         let next = append(&store, "INBOX", b"next").unwrap();
@@ -176,18 +185,42 @@ fn a_flipped_bit_costs_one_message() {
 }
 
 #[test]
-fn a_lost_index_loses_no_mail() {
+fn a_rebuilt_index_is_as_the_old_one_was() {
     let temp = Temp::new();
     let store = temp.open();
-    append(&store, "INBOX", b"first").unwrap();
-    append(&store, "INBOX", b"second").unwrap();
+    for account in 1..=3 {
+        let mut model = Model::new(account + 10);
+        (0..150).for_each(|_| model.step(Client::new(&store, account)));
+    }
+    let state = |store: &Embedded| -> Vec<_> {
+        let state = |account| Client::new(store, account).state().unwrap();
+        (1..=3).map(state).collect()
+    };
+    let before = state(&store);
     drop(store);
+    let messages = before.iter().flatten().map(|m| m.messages.len() as u64);
     std::fs::remove_file(temp.0.join("index.sqlite")).unwrap();
-    assert_eq!(rebuild(&temp.0).unwrap(), 2);
+    assert!(matches!(temp.try_open(), Err(OpenError::NoIndex(_))));
+    std::fs::remove_file(temp.0.join("index.sqlite")).unwrap();
+    let rebuilt = rebuild(&temp.0).unwrap();
+    assert_eq!(rebuilt.messages, messages.sum::<u64>());
+    assert_eq!((rebuilt.damaged, rebuilt.flags_lost), (0, false));
     let store = temp.open();
-    assert_eq!(body(&store, uid(1)).unwrap(), b"first");
-    assert_eq!(body(&store, uid(2)).unwrap(), b"second");
-    assert_eq!(append(&store, "INBOX", b"third").unwrap(), uid(3));
+    assert_eq!(state(&store), before);
+    // What was told before is what it differs from now.
+    for (account, mailboxes) in (1..).zip(&before) {
+        let client = Client::new(&store, account);
+        for mailbox in mailboxes.iter().filter(|m| m.id.is_some()) {
+            let opened = client.examine(&mailbox.name).unwrap();
+            let since = opened.highest_modseq;
+            let told = client.changes(opened.mailbox, since, opened.uid_next);
+            let told = told.unwrap();
+            assert!(told.gone.is_empty() && told.flags.is_empty());
+        }
+        let next = client.append("INBOX", b"next").unwrap().get();
+        let inbox = mailboxes.iter().find(|m| m.name == "INBOX").unwrap();
+        assert_eq!(next, inbox.uid_next);
+    }
 }
 
 #[test]
@@ -215,9 +248,75 @@ fn the_golden_store_of_format_1_opens() {
     let store = temp.open();
     assert_eq!(body(&store, uid(1)).unwrap(), GOLDEN);
     assert_eq!(body(&store, uid(2)).unwrap(), b"second");
+    let before = Client::new(&store, 1).examine("INBOX").unwrap();
     drop(store);
-    assert_eq!(rebuild(&temp.0).unwrap(), 2);
-    assert_eq!(body(&temp.open(), uid(1)).unwrap(), GOLDEN);
+    assert!(temp.0.join("index.format-1").exists());
+    let rebuilt = rebuild(&temp.0).unwrap();
+    // Format 1 knew flags as they were on arrival.
+    assert_eq!((rebuilt.messages, rebuilt.flags_lost), (2, true));
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), GOLDEN);
+    let after = Client::new(&store, 1).examine("INBOX").unwrap();
+    assert_eq!(after.uid_validity, before.uid_validity);
+    assert!(after.highest_modseq > before.highest_modseq);
+}
+
+/// Written by the first version of format 2; every later version opens it.
+#[test]
+fn the_golden_store_of_format_2_opens() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-2");
+    if std::env::var_os("PILLARBOX_WRITE_GOLDEN").is_some() {
+        write_golden(&golden);
+    }
+    let temp = Temp::new();
+    copy_dir(&golden, &temp.0);
+    let first = golden_state(&temp.open());
+    rebuild(&temp.0).unwrap();
+    assert_eq!(golden_state(&temp.open()), first);
+}
+
+fn write_golden(path: &Path) {
+    let mut options = Options::default();
+    options.reserve = 0;
+    let store = Embedded::open(path, options).unwrap();
+    let (one, two) = (Client::new(&store, 1), Client::new(&store, 2));
+    let flags = |n, k| flag_names(SystemFlags(n), k);
+    one.create("a/b").unwrap();
+    one.append_with("a/b", GOLDEN, &flags(1, &["$Work"]))
+        .unwrap();
+    one.append_with("a/b", b"second", &flags(8, &[])).unwrap();
+    one.rename("a", "x").unwrap();
+    let source = one.examine("x/b").unwrap().mailbox;
+    one.copy(source, only(1), "INBOX").unwrap();
+    one.expunge(source, only(2)).unwrap();
+    one.set(source, only(1), FlagOp::Add, flags(4, &["$More"]), None)
+        .unwrap();
+    one.subscribe("ghost", true).unwrap();
+    one.create("gone").unwrap();
+    one.delete("gone").unwrap();
+    two.append("INBOX", b"of two").unwrap();
+}
+
+/// Asserts what every reader of the store must find, and returns all of it.
+fn golden_state(store: &Embedded) -> Vec<MailboxState> {
+    let state = Client::new(store, 1).state().unwrap();
+    let seen: Vec<_> = state
+        .iter()
+        .map(|m| (m.name.as_str(), m.uid_next, m.messages.len()))
+        .collect();
+    let want = [("INBOX", 2, 1), ("ghost", 0, 0), ("x", 1, 0), ("x/b", 3, 1)];
+    assert_eq!(seen, want);
+    let (copy, message) = (&state[0].messages[0], &state[3].messages[0]);
+    assert_eq!((message.octets.as_slice(), message.system), (GOLDEN, 5));
+    assert_eq!(message.keywords, ["$More", "$Work"]);
+    assert_eq!((copy.octets.as_slice(), copy.system), (GOLDEN, 1));
+    let two = Client::new(store, 2).state().unwrap();
+    assert_eq!(two[0].messages[0].octets, b"of two");
+    state
+}
+
+fn only(n: u32) -> UidSet {
+    UidSet::range(uid(n), uid(n))
 }
 
 const GOLDEN: &[u8] = b"Message-ID: <golden@example>\r\nSubject: Golden\r\n\r\nKept.\r\n";

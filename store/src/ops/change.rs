@@ -51,6 +51,7 @@ pub(super) fn set_flags(
         if !done.changed.is_empty() {
             done.modseq = Some(modseq);
         }
+        let mut changed = Vec::new();
         for (message, flags) in &mut touched {
             if message.flags != *flags {
                 mailbox.count_out(message);
@@ -58,8 +59,10 @@ pub(super) fn set_flags(
                 message.modseq = modseq;
                 mailbox.count_in(message);
                 t.put_message(&mailbox, message)?;
+                changed.push(message.clone());
             }
         }
+        t.log_flags(&mailbox, modseq, &changed)?;
         t.put_mailbox(&mailbox)?;
         notices.push(notice(&mailbox));
     }

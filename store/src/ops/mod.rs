@@ -13,7 +13,7 @@ use crate::upload::Uploads;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use change::resolve;
-use names::create_mailbox;
+pub(crate) use names::create_mailbox;
 
 /// A finished operation: its reply, whether it failed, and whom to tell.
 pub(crate) struct Done {
@@ -108,6 +108,21 @@ pub(crate) fn run(tables: &mut dyn Tables, uploads: &Uploads, effect: Effect) ->
         failed,
         notices: if failed { Vec::new() } else { notices },
     }
+}
+
+/// Refuses an effect that was not run: a commit's uploads are not there any more, as after any commit.
+#[cfg(feature = "sqlite")]
+pub(crate) fn refuse(
+    uploads: &Uploads,
+    effect: Effect,
+    error: pillarbox_core::effect::StoreError,
+) -> Reply {
+    if let Effect::UploadCommit(call) = &effect {
+        for message in &call.op().messages {
+            drop(uploads.take(message.upload));
+        }
+    }
+    effect.fail(error)
 }
 
 /// Answers what touches no table; the others come back.

@@ -1,123 +1,323 @@
-//! The meta data of a record as octets: numbers little-endian, texts with their length.
+//! What records say, as octets: numbers little-endian, texts with their length.
+//!
+//! Version 2 writes every change. Version 1 wrote no flags and no subscriptions, and one record for each message that went.
 
 use pillarbox_core::date::DateTime;
-use pillarbox_core::flag::{Flags, SystemFlags};
+use pillarbox_core::effect::SpecialUse;
+use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid};
+use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::set::UidSet;
 
+use super::V1;
 use crate::record::{Mailbox, Message};
 
-/// What a record says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// A message and its octets.
-    Message = 1,
-    /// A further place of a message's octets.
-    Copy = 2,
-    /// A mailbox and its name from here on.
-    Mailbox = 3,
-    /// A message is not in its mailbox any more.
-    Gone = 4,
-    /// A mailbox was deleted.
-    Dropped = 5,
-}
-
-impl Kind {
-    pub(crate) fn from_number(n: u8) -> Option<Self> {
-        use Kind::{Copy, Dropped, Gone, Mailbox, Message};
-        [Message, Copy, Mailbox, Gone, Dropped]
-            .into_iter()
-            .find(|k| *k as u8 == n)
-    }
-}
-
-/// Whose, where and what: enough to put a message back in its mailbox.
+/// The mailbox that an entry is about: enough to make it again.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct Home {
     pub owner: AccountId,
     pub mailbox: MailboxId,
     pub uid_validity: u32,
-    /// The mailbox's name.
     pub name: String,
-    pub message: Option<Message>,
-    /// The names of the message's keywords.
+}
+
+/// A message's flags by name.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Named {
+    pub system: u8,
     pub keywords: Vec<String>,
 }
 
-impl Meta {
-    pub(crate) fn new(mailbox: &Mailbox, message: Option<&Message>) -> Self {
-        let names = |m: &Message| m.flags.names(&mailbox.keywords).map(Into::into).collect();
+/// One change of the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Entry {
+    /// A message and its octets.
+    Message(Home, Box<Message>, Vec<String>),
+    /// A further place of a message's octets.
+    Copy(Home, Box<Message>, Vec<String>),
+    /// A mailbox as it is from here on.
+    Mailbox(Home, Option<Counters>),
+    /// Messages are not in their mailbox any more.
+    Gone(Home, ModSeq, UidSet),
+    /// A mailbox was deleted.
+    Dropped(Home),
+    /// Messages have these flags and no others.
+    Flags(Home, ModSeq, Vec<(Named, UidSet)>),
+    /// A subscription was added or taken away.
+    Subscribed(AccountId, String, bool),
+    /// What stands in another segment from this offset on was never acknowledged.
+    Cut(u64, u64),
+    /// The entries since `start` are one transaction: so many, with this checksum of theirs.
+    Commit { start: u64, count: u32, check: u32 },
+}
+
+/// What a mailbox's record says besides its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Counters {
+    pub uid_next: u32,
+    pub highest_modseq: ModSeq,
+    pub special_use: Option<SpecialUse>,
+}
+
+impl Home {
+    pub(crate) fn of(mailbox: &Mailbox) -> Self {
         Self {
             owner: mailbox.owner,
             mailbox: mailbox.id,
             uid_validity: mailbox.uid_validity.0.get(),
             name: mailbox.name.as_str().to_owned(),
-            keywords: message.map(names).unwrap_or_default(),
-            message: message.cloned(),
+        }
+    }
+}
+
+impl Named {
+    pub(crate) fn of(flags: Flags, table: &Keywords) -> Self {
+        Self {
+            system: flags.system.0,
+            keywords: flags.names(table).map(Into::into).collect(),
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn message(mailbox: &Mailbox, message: &Message) -> Self {
+        let named = Named::of(message.flags, &mailbox.keywords);
+        Self::Message(Home::of(mailbox), Box::new(message.clone()), named.keywords)
+    }
+
+    pub(crate) fn copy(mailbox: &Mailbox, message: &Message) -> Self {
+        let named = Named::of(message.flags, &mailbox.keywords);
+        Self::Copy(Home::of(mailbox), Box::new(message.clone()), named.keywords)
+    }
+
+    pub(crate) fn mailbox(mailbox: &Mailbox) -> Self {
+        let counters = Counters {
+            uid_next: mailbox.uid_next.get(),
+            highest_modseq: mailbox.highest_modseq,
+            special_use: mailbox.special_use,
+        };
+        Self::Mailbox(Home::of(mailbox), Some(counters))
+    }
+
+    pub(crate) fn subscribed(owner: AccountId, name: &MailboxName, on: bool) -> Self {
+        Self::Subscribed(owner, name.as_str().to_owned(), on)
+    }
+
+    pub(super) fn kind(&self) -> u8 {
+        match self {
+            Self::Message(..) => MESSAGE,
+            Self::Copy(..) => COPY,
+            Self::Mailbox(..) => MAILBOX,
+            Self::Gone(..) => GONE,
+            Self::Dropped(_) => DROPPED,
+            Self::Flags(..) => FLAGS,
+            Self::Subscribed(..) => SUBSCRIBED,
+            Self::Cut(..) => CUT,
+            Self::Commit { .. } => COMMIT,
         }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for n in [self.owner.0, self.mailbox.0, u64::from(self.uid_validity)] {
-            out.extend(n.to_le_bytes());
-        }
-        put_text(&mut out, &self.name);
-        let Some(m) = &self.message else {
-            return out;
-        };
-        for n in [
-            u64::from(m.uid.get()),
-            m.modseq.0,
-            m.size,
-            m.email_id.0,
-            m.thread_id.0,
-            m.internal_date.unix.cast_unsigned(),
-            m.save_date.cast_unsigned(),
-        ] {
-            out.extend(n.to_le_bytes());
-        }
-        out.extend(m.internal_date.zone_minutes.to_le_bytes());
-        out.push(m.flags.system.0);
-        for keyword in &self.keywords {
-            put_text(&mut out, keyword);
+        match self {
+            Self::Message(home, message, keywords) | Self::Copy(home, message, keywords) => {
+                put_home(&mut out, home);
+                put_message(&mut out, message);
+                keywords.iter().for_each(|k| put_text(&mut out, k));
+            }
+            Self::Mailbox(home, counters) => {
+                put_home(&mut out, home);
+                if let Some(c) = counters {
+                    put_number(&mut out, u64::from(c.uid_next));
+                    put_number(&mut out, c.highest_modseq.0);
+                    put_text(&mut out, c.special_use.map_or("", SpecialUse::name));
+                }
+            }
+            Self::Gone(home, modseq, uids) => {
+                put_home(&mut out, home);
+                put_number(&mut out, modseq.0);
+                put_uids(&mut out, uids);
+            }
+            Self::Dropped(home) => put_home(&mut out, home),
+            Self::Flags(home, modseq, groups) => {
+                put_home(&mut out, home);
+                put_number(&mut out, modseq.0);
+                for (named, uids) in groups {
+                    out.push(named.system);
+                    put_number(&mut out, named.keywords.len() as u64);
+                    named.keywords.iter().for_each(|k| put_text(&mut out, k));
+                    put_uids(&mut out, uids);
+                }
+            }
+            Self::Subscribed(owner, name, on) => {
+                put_number(&mut out, owner.0);
+                put_text(&mut out, name);
+                out.push(u8::from(*on));
+            }
+            Self::Cut(segment, offset) => {
+                put_number(&mut out, *segment);
+                put_number(&mut out, *offset);
+            }
+            Self::Commit {
+                start,
+                count,
+                check,
+            } => {
+                put_number(&mut out, *start);
+                out.extend(count.to_le_bytes());
+                out.extend(check.to_le_bytes());
+            }
         }
         out
     }
 
-    pub(crate) fn decode(mut octets: &[u8]) -> Option<Self> {
+    pub(super) fn decode(version: u8, kind: u8, mut octets: &[u8]) -> Option<Self> {
         let input = &mut octets;
-        let mut meta = Self {
-            owner: AccountId(number(input)?),
-            mailbox: MailboxId(number(input)?),
-            uid_validity: u32::try_from(number(input)?).ok()?,
-            name: text(input)?,
-            message: None,
-            keywords: Vec::new(),
-        };
-        if input.is_empty() {
-            return Some(meta);
-        }
-        meta.message = Some(Message {
-            uid: Uid::new(u32::try_from(number(input)?).ok()?)?,
-            modseq: ModSeq(number(input)?),
-            size: number(input)?,
-            email_id: EmailId(number(input)?),
-            thread_id: ThreadId(number(input)?),
-            internal_date: DateTime {
-                unix: number(input)?.cast_signed(),
-                zone_minutes: 0,
+        let entry = match kind {
+            SUBSCRIBED => Self::Subscribed(
+                AccountId(number(input)?),
+                text(input)?,
+                take::<1>(input)?[0] != 0,
+            ),
+            CUT => Self::Cut(number(input)?, number(input)?),
+            COMMIT => Self::Commit {
+                start: number(input)?,
+                count: u32::from_le_bytes(*take(input)?),
+                check: u32::from_le_bytes(*take(input)?),
             },
-            save_date: number(input)?.cast_signed(),
-            flags: Flags::default(),
-        });
-        let message = meta.message.as_mut()?;
-        message.internal_date.zone_minutes = i16::from_le_bytes(*take(input)?);
-        message.flags.system = SystemFlags(take::<1>(input)?[0]);
-        while !input.is_empty() {
-            meta.keywords.push(text(input)?);
-        }
-        Some(meta)
+            _ => Self::decode_at_home(version, kind, input)?,
+        };
+        input.is_empty().then_some(entry)
     }
+
+    fn decode_at_home(version: u8, kind: u8, input: &mut &[u8]) -> Option<Self> {
+        let home = home(input)?;
+        Some(match kind {
+            MESSAGE | COPY => {
+                let message = Box::new(message(input)?);
+                let keywords = rest(input, text)?;
+                match kind {
+                    MESSAGE => Self::Message(home, message, keywords),
+                    _ => Self::Copy(home, message, keywords),
+                }
+            }
+            MAILBOX if version == V1 => Self::Mailbox(home, None),
+            MAILBOX => Self::Mailbox(home, Some(counters(input)?)),
+            GONE if version == V1 => {
+                let message = message(input)?;
+                rest(input, text)?;
+                Self::Gone(home, ModSeq(0), UidSet::range(message.uid, message.uid))
+            }
+            GONE => Self::Gone(home, ModSeq(number(input)?), uids(input)?),
+            DROPPED => Self::Dropped(home),
+            FLAGS => {
+                let modseq = ModSeq(number(input)?);
+                Self::Flags(home, modseq, rest(input, group)?)
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn home(input: &mut &[u8]) -> Option<Home> {
+    Some(Home {
+        owner: AccountId(number(input)?),
+        mailbox: MailboxId(number(input)?),
+        uid_validity: u32::try_from(number(input)?).ok()?,
+        name: text(input)?,
+    })
+}
+
+fn message(input: &mut &[u8]) -> Option<Message> {
+    let mut message = Message {
+        uid: Uid::new(u32::try_from(number(input)?).ok()?)?,
+        modseq: ModSeq(number(input)?),
+        size: number(input)?,
+        email_id: EmailId(number(input)?),
+        thread_id: ThreadId(number(input)?),
+        internal_date: DateTime {
+            unix: number(input)?.cast_signed(),
+            zone_minutes: 0,
+        },
+        save_date: number(input)?.cast_signed(),
+        flags: Flags::default(),
+    };
+    message.internal_date.zone_minutes = i16::from_le_bytes(*take(input)?);
+    message.flags.system = SystemFlags(take::<1>(input)?[0]);
+    Some(message)
+}
+
+fn counters(input: &mut &[u8]) -> Option<Counters> {
+    Some(Counters {
+        uid_next: u32::try_from(number(input)?).ok()?,
+        highest_modseq: ModSeq(number(input)?),
+        special_use: SpecialUse::from_name(&text(input)?),
+    })
+}
+
+fn group(input: &mut &[u8]) -> Option<(Named, UidSet)> {
+    let system = take::<1>(input)?[0];
+    let count = number(input)?;
+    let mut keywords = Vec::new();
+    for _ in 0..count {
+        keywords.push(text(input)?);
+    }
+    Some((Named { system, keywords }, uids(input)?))
+}
+
+fn uids(input: &mut &[u8]) -> Option<UidSet> {
+    let count = number(input)?;
+    let mut ranges = Vec::new();
+    for _ in 0..count {
+        let first = u32::from_le_bytes(*take(input)?);
+        let last = u32::from_le_bytes(*take(input)?);
+        ranges.push((first.max(1), last));
+    }
+    Some(UidSet::from_ranges(ranges))
+}
+
+/// As many as there are to the end.
+fn rest<T>(input: &mut &[u8], mut one: impl FnMut(&mut &[u8]) -> Option<T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    while !input.is_empty() {
+        all.push(one(input)?);
+    }
+    Some(all)
+}
+
+fn put_home(out: &mut Vec<u8>, home: &Home) {
+    put_number(out, home.owner.0);
+    put_number(out, home.mailbox.0);
+    put_number(out, u64::from(home.uid_validity));
+    put_text(out, &home.name);
+}
+
+fn put_message(out: &mut Vec<u8>, m: &Message) {
+    for n in [
+        u64::from(m.uid.get()),
+        m.modseq.0,
+        m.size,
+        m.email_id.0,
+        m.thread_id.0,
+        m.internal_date.unix.cast_unsigned(),
+        m.save_date.cast_unsigned(),
+    ] {
+        put_number(out, n);
+    }
+    out.extend(m.internal_date.zone_minutes.to_le_bytes());
+    out.push(m.flags.system.0);
+}
+
+fn put_uids(out: &mut Vec<u8>, uids: &UidSet) {
+    put_number(out, uids.ranges().len() as u64);
+    for (first, last) in uids.ranges() {
+        out.extend(first.to_le_bytes());
+        out.extend(last.to_le_bytes());
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, n: u64) {
+    out.extend(n.to_le_bytes());
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -141,4 +341,82 @@ fn text(input: &mut &[u8]) -> Option<String> {
     let (head, rest) = input.split_at_checked(usize::try_from(len).ok()?)?;
     *input = rest;
     String::from_utf8(head.to_vec()).ok()
+}
+
+const MESSAGE: u8 = 1;
+const COPY: u8 = 2;
+const MAILBOX: u8 = 3;
+const GONE: u8 = 4;
+const DROPPED: u8 = 5;
+const FLAGS: u8 = 6;
+const SUBSCRIBED: u8 = 7;
+const CUT: u8 = 8;
+const COMMIT: u8 = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_as_they_went_in_and_cut_ones_do_not() {
+        let home = Home {
+            owner: AccountId(7),
+            mailbox: MailboxId(8),
+            uid_validity: 9,
+            name: "Größe/b".into(),
+        };
+        let message = Message {
+            uid: Uid::MAX,
+            modseq: ModSeq(u64::MAX >> 1),
+            flags: Flags {
+                system: SystemFlags(31),
+                keywords: 0,
+            },
+            size: 3,
+            internal_date: DateTime {
+                unix: -5,
+                zone_minutes: -90,
+            },
+            save_date: 4,
+            email_id: EmailId(5),
+            thread_id: ThreadId(6),
+        };
+        let named = |n: &str| Named {
+            system: 3,
+            keywords: vec!["$A".into(), n.into()],
+        };
+        let uids = UidSet::from_ranges([(1, 4), (9, u32::MAX)]);
+        let counters = Counters {
+            uid_next: 3,
+            highest_modseq: ModSeq(12),
+            special_use: Some(SpecialUse::Sent),
+        };
+        let entries = [
+            Entry::Message(home.clone(), Box::new(message.clone()), vec!["$A".into()]),
+            Entry::Copy(home.clone(), Box::new(message), Vec::new()),
+            Entry::Mailbox(home.clone(), Some(counters)),
+            Entry::Gone(home.clone(), ModSeq(3), uids.clone()),
+            Entry::Dropped(home.clone()),
+            Entry::Flags(
+                home,
+                ModSeq(4),
+                vec![(named("x"), uids.clone()), (Named::default(), uids)],
+            ),
+            Entry::Subscribed(AccountId(1), "ghost".into(), true),
+            Entry::Cut(3, 4),
+            Entry::Commit {
+                start: 1,
+                count: 2,
+                check: 3,
+            },
+        ];
+        for entry in entries {
+            let octets = entry.encode();
+            assert_eq!(Entry::decode(2, entry.kind(), &octets), Some(entry.clone()));
+            for len in 0..octets.len() {
+                let cut = Entry::decode(2, entry.kind(), &octets[..len]);
+                assert_ne!(cut, Some(entry.clone()));
+            }
+        }
+    }
 }

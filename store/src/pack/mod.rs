@@ -1,14 +1,21 @@
-//! Packs: append-only segment files of self-describing records, the log of deliveries.
+//! Packs: append-only segment files of self-describing records. Together they are the log of all changes, and the truth about them: the
+//! index can be made from it.
 //!
-//! A record is a head, its meta data, blocks of 64 KB each followed by its CRC32C, and a tail. What follows the last whole record of a
-//! segment was never acknowledged; it is skipped, not cut, and writing goes on in a new segment.
+//! A segment begins with a head that holds the store's secret. A record is a head, an entry, for a message blocks of 64 KB each followed by
+//! its CRC32C, and a tail. The checksum of a record begins with the secret, so that no message can hold octets that pass for a record.
+//! Records up to a commit record are one transaction; what follows the last commit was never acknowledged.
+//!
+//! Segments of version 1 have no head, no secret and no commits: each record stands for itself.
 
 mod codec;
 mod read;
+mod record;
+mod scan;
 mod write;
 
-pub(crate) use codec::{Kind, Meta};
-pub(crate) use read::Files;
+pub(crate) use codec::{Counters, Entry, Home, Named};
+pub(crate) use read::{Files, find_secret, segments};
+pub(crate) use scan::{Batch, Scan};
 pub(crate) use write::Writer;
 
 use crate::upload::WINDOW;
@@ -21,10 +28,27 @@ pub(crate) struct Place {
     pub size: u64,
 }
 
+/// What makes this store's records its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Secret(pub u64);
+
+impl Secret {
+    fn seed(self, version: u8) -> u32 {
+        match version {
+            V1 => 0,
+            _ => crc32c::crc32c(&self.0.to_le_bytes()),
+        }
+    }
+}
+
 const MAGIC: &[u8; 4] = b"PBXR";
 const TAIL: &[u8; 4] = b"RXBP";
-const VERSION: u8 = 1;
+const SEGMENT_MAGIC: &[u8; 4] = b"PBXS";
+const V1: u8 = 1;
+const V2: u8 = 2;
+/// Octets of a record's head, of a segment's, and of a checksum.
 const HEAD: usize = 24;
+const SEGMENT_HEAD: usize = 20;
 const CRC: usize = 4;
 const BLOCK: usize = WINDOW;
 

@@ -1,79 +1,123 @@
-//! Appending to packs: one writer, at the end of the newest segment.
+//! Appending to packs: one writer, at the end of the newest segment, one transaction at a time.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{BLOCK, Files, HEAD, Kind, MAGIC, Meta, Place, TAIL, VERSION, file_name};
+use super::{BLOCK, CRC, Entry, Files, Place, TAIL, file_name, record, scan};
 use crate::error;
+use crate::reserve::Reserve;
 use crate::table::Result;
 use crate::upload::Upload;
 
-/// The end of the log.
+/// The end of the log. Octets are kept until there are many or the transaction is committed.
 pub(crate) struct Writer {
     files: Arc<Files>,
+    reserve: Arc<Reserve>,
     file: Arc<File>,
     segment: u64,
-    end: u64,
-    unsynced: bool,
+    /// Octets in the file, and those that go behind them.
+    written: u64,
+    kept: Vec<u8>,
+    /// Where the present transaction began, and the checksums of its records.
+    start: u64,
+    wholes: Vec<u32>,
+    /// A sync failed: nothing is written to this segment any more.
     suspect: bool,
+    /// Ends of segments that hold more than was acknowledged, to be written in the next transaction.
+    cuts: Vec<(u64, u64)>,
+}
+
+/// A place within a transaction that one can go back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    end: u64,
+    records: usize,
 }
 
 impl Writer {
-    /// Begins a segment of its own above all others.
-    pub(crate) fn begin(files: Arc<Files>, segment: u64) -> io::Result<Self> {
-        let file = create(&files, segment)?;
-        Ok(Self {
+    /// Goes on behind the last transaction of a segment, or begins a new one.
+    pub(crate) fn open(
+        files: Arc<Files>,
+        reserve: Arc<Reserve>,
+        segment: u64,
+        end: Option<u64>,
+    ) -> io::Result<Self> {
+        let file = match end {
+            Some(_) => Arc::new(
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .open(files.path(segment))?,
+            ),
+            None => create(&files, segment)?,
+        };
+        let mut writer = Self {
             files,
+            reserve,
             file,
             segment,
-            end: 0,
-            unsynced: false,
+            written: end.unwrap_or(0),
+            kept: Vec::new(),
+            start: 0,
+            wholes: Vec::new(),
             suspect: false,
-        })
+            cuts: Vec::new(),
+        };
+        writer.head();
+        Ok(writer)
     }
 
-    /// Where the next record goes.
-    pub(crate) fn position(&self) -> (u64, u64) {
-        (self.segment, self.end)
-    }
-
-    pub(crate) fn append(
-        &mut self,
-        kind: Kind,
-        meta: &Meta,
-        upload: Option<&mut Upload>,
-    ) -> Result<Place> {
-        self.unsynced = true;
-        let start = self.end;
-        let result = self.write(kind, &meta.encode(), upload);
-        if result.is_err() {
-            self.cut((self.segment, start));
+    /// A segment's head goes out with its first transaction.
+    fn head(&mut self) {
+        if self.written == 0 {
+            self.kept = record::segment_head(self.files.secret);
         }
-        result
+        self.start = self.end();
     }
 
-    fn write(&mut self, kind: Kind, meta: &[u8], upload: Option<&mut Upload>) -> Result<Place> {
+    fn end(&self) -> u64 {
+        self.written + self.kept.len() as u64
+    }
+
+    /// Begins a transaction; in a new segment when this one is full or cannot be trusted.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        if self.suspect || self.end() >= SEGMENT {
+            let next = self.segment + 1;
+            let file = create(&self.files, next).map_err(|e| error::io("new segment", &e))?;
+            (self.file, self.segment, self.written) = (file, next, 0);
+            self.kept.clear();
+            self.suspect = false;
+            self.head();
+        }
+        self.start = self.end();
+        self.wholes.clear();
+        for (segment, end) in self.cuts.clone() {
+            self.append(&Entry::Cut(segment, end), None)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            end: self.end(),
+            records: self.wholes.len(),
+        }
+    }
+
+    pub(crate) fn append(&mut self, entry: &Entry, upload: Option<&mut Upload>) -> Result<Place> {
         let size = upload.as_ref().map_or(0, |u| u.size());
-        let mut head = Vec::with_capacity(HEAD + meta.len());
-        head.extend(MAGIC);
-        head.extend([VERSION, kind as u8, 0, 0]);
-        let len = u32::try_from(meta.len()).expect("meta data is bounded far below 4 GB");
-        head.extend(len.to_le_bytes());
-        head.extend(size.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&head), meta);
-        head.extend(crc.to_le_bytes());
-        head.extend(meta);
+        let (head, check) = record::encode(entry, size, self.files.secret);
         self.put(&head)?;
         let place = Place {
             segment: self.segment,
-            offset: self.end,
+            offset: self.end(),
             size,
         };
-        let mut whole = crc;
+        let mut whole = check;
         if let Some(upload) = upload {
-            let mut block = Vec::with_capacity(BLOCK + 4);
+            let mut block = Vec::with_capacity(BLOCK + CRC);
             upload.for_each(|window| {
                 let crc = crc32c::crc32c(window);
                 whole = crc32c::crc32c_append(whole, &crc.to_le_bytes());
@@ -83,52 +127,105 @@ impl Writer {
                 self.put(&block)
             })?;
         }
-        let mut tail = TAIL.to_vec();
-        tail.extend(whole.to_le_bytes());
-        self.put(&tail)?;
+        self.put(TAIL)?;
+        self.put(&whole.to_le_bytes())?;
+        self.wholes.push(whole);
         Ok(place)
     }
 
     fn put(&mut self, octets: &[u8]) -> Result<()> {
-        let written = self.file.write_all_at(octets, self.end);
-        written.map_err(|e| error::io("pack", &e))?;
-        self.end += octets.len() as u64;
+        self.kept.extend_from_slice(octets);
+        if self.kept.len() < KEPT {
+            return Ok(());
+        }
+        self.flush(false)
+    }
+
+    /// Hands what is kept to the file, so that it can be read.
+    pub(crate) fn show(&mut self) -> Result<()> {
+        self.flush(false)
+    }
+
+    fn flush(&mut self, last: bool) -> Result<()> {
+        let mut written = self.file.write_all_at(&self.kept, self.written);
+        if last && written.as_ref().is_err_and(is_full) && self.reserve.release() {
+            written = self.file.write_all_at(&self.kept, self.written);
+        }
+        if let Err(e) = written {
+            // Half of it may stand there; the room is given back.
+            let _ = self.file.set_len(self.written);
+            return Err(error::io("pack", &e));
+        }
+        self.written += self.kept.len() as u64;
+        self.kept.clear();
         Ok(())
     }
 
-    /// Takes back what was appended since; none of it was acknowledged.
-    pub(crate) fn cut(&mut self, to: (u64, u64)) {
-        if to.0 == self.segment && to.1 < self.end {
-            self.suspect = self.suspect || self.file.set_len(to.1).is_err();
-            self.end = to.1;
+    /// Takes back what was appended since the mark.
+    pub(crate) fn cut(&mut self, to: Mark) {
+        self.wholes.truncate(to.records);
+        if to.end >= self.written {
+            let keep = usize::try_from(to.end - self.written).unwrap_or(0);
+            self.kept.truncate(keep);
+            return;
+        }
+        self.kept.clear();
+        self.written = to.end;
+        // What stays behind the end is written over, and no commit names it.
+        let _ = self.file.set_len(to.end);
+    }
+
+    /// Makes the transaction durable. Returns the end of the log, or `None` when there was nothing to write. After an error nothing of the
+    /// transaction counts; after a failed sync nothing is written to this segment any more.
+    pub(crate) fn commit(&mut self) -> Result<Option<(u64, u64)>> {
+        if self.wholes.is_empty() {
+            return Ok(None);
+        }
+        let begun = Mark {
+            end: self.start,
+            records: 0,
+        };
+        let commit = Entry::Commit {
+            start: self.start,
+            count: u32::try_from(self.wholes.len()).unwrap_or(u32::MAX),
+            check: self.wholes.iter().fold(0, |c, w| scan::add(c, *w)),
+        };
+        let written = self.append(&commit, None).and_then(|_| self.flush(true));
+        if let Err(e) = written {
+            self.cut(begun);
+            return Err(e);
+        }
+        if let Err(e) = self.file.sync_data() {
+            self.distrust();
+            return Err(error::io("pack sync", &e));
+        }
+        self.cuts.clear();
+        Ok(Some((self.segment, self.written)))
+    }
+
+    /// Takes back the present transaction, which may have been committed: the index could not follow.
+    pub(crate) fn roll_back(&mut self) {
+        let flushed = self.start < self.written;
+        self.cut(Mark {
+            end: self.start,
+            records: 0,
+        });
+        if flushed && (self.file.set_len(self.start).is_err() || self.file.sync_data().is_err()) {
+            self.distrust();
         }
     }
 
-    /// Makes all that was appended durable. After a failure nothing is written to this segment any more.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        if !self.unsynced {
-            return Ok(());
-        }
-        let synced = self.file.sync_data();
-        self.unsynced = false;
-        self.suspect = self.suspect || synced.is_err();
-        synced.map_err(|e| error::io("pack sync", &e))
+    fn distrust(&mut self) {
+        self.suspect = true;
+        self.cuts.push((self.segment, self.start));
     }
+}
 
-    /// Goes on in a new segment when this one is full or cannot be trusted.
-    pub(crate) fn rotate_if_needed(&mut self) -> Result<()> {
-        if !self.suspect && self.end < SEGMENT {
-            return Ok(());
-        }
-        let next = self.segment + 1;
-        let file = create(&self.files, next).map_err(|e| error::io("new segment", &e))?;
-        self.file = file;
-        self.segment = next;
-        self.end = 0;
-        self.unsynced = false;
-        self.suspect = false;
-        Ok(())
-    }
+fn is_full(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn create(files: &Files, segment: u64) -> io::Result<Arc<File>> {
@@ -143,3 +240,5 @@ fn create(files: &Files, segment: u64) -> io::Result<Arc<File>> {
 }
 
 const SEGMENT: u64 = 256 << 20;
+/// Octets kept before they are written.
+const KEPT: usize = 256 << 10;

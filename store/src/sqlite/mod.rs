@@ -1,6 +1,7 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
 mod recover;
+mod replay;
 mod schema;
 mod tables;
 mod threads;
@@ -18,9 +19,10 @@ use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
 use crate::ops;
 use crate::pack::{Files, Writer};
+use crate::reserve::Reserve;
 use crate::upload::Uploads;
 
-pub use recover::rebuild;
+pub use recover::{Rebuilt, rebuild};
 
 /// How an embedded store is run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,11 +30,16 @@ pub use recover::rebuild;
 pub struct Options {
     /// Threads that read; two by default.
     pub readers: usize,
+    /// Octets set aside so that mail can be deleted when the disk is full; 8 MB by default.
+    pub reserve: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 2 }
+        Self {
+            readers: 2,
+            reserve: 8 << 20,
+        }
     }
 }
 
@@ -57,6 +64,9 @@ pub enum OpenError {
     /// The SQLite library can lose commits.
     #[error("SQLite {0} can lose commits; 3.51.3 is the least that does not")]
     OldSqlite(String),
+    /// There are packs and no index.
+    #[error("{shown} has packs and no index; rebuild makes one from them", shown = .0.display())]
+    NoIndex(PathBuf),
     /// The index does not work.
     #[error("the index does not work ({0}); its mail can be recovered with rebuild")]
     Index(String),
@@ -89,6 +99,7 @@ struct Shared {
     notices: Mutex<Option<Notices>>,
     /// Accounts that have their rows, so that readers can serve them.
     known: Mutex<BTreeSet<u64>>,
+    reserve: Arc<Reserve>,
 }
 
 impl Embedded {
@@ -97,18 +108,21 @@ impl Embedded {
     /// # Errors
     /// When the folder is in use, not usable, of a newer format, or its index is damaged.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        let folder = Folder::new(path.as_ref())?;
+        let folder = Folder::new(path.as_ref(), true)?;
+        let reserve = Arc::new(Reserve::new(path.as_ref().join("reserve"), options.reserve));
+        reserve.restore();
         let conn = folder.connect()?;
-        schema::create(&conn)?;
-        let files = Arc::new(Files::new(folder.packs.clone()));
-        recover::replay(&conn, &files)?;
-        let next = recover::next_segment(&files, &folder.packs)?;
-        let pack = Writer::begin(files.clone(), next).map_err(at(&folder.packs))?;
+        let secret = schema::open(&conn, path.as_ref(), &folder.packs)?;
+        let files = Arc::new(Files::new(folder.packs.clone(), secret));
+        let next = recover::replay(&conn, &files)?;
+        let pack = Writer::open(files.clone(), reserve.clone(), next.segment, next.end);
+        let pack = pack.map_err(at(&folder.packs))?;
         let shared = Arc::new(Shared {
             files,
             uploads: Uploads::new(Some(folder.spool.clone())),
             notices: Mutex::new(None),
             known: Mutex::default(),
+            reserve,
         });
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(conn, pack, shared.clone());
@@ -184,10 +198,15 @@ struct Folder {
 }
 
 impl Folder {
-    fn new(path: &Path) -> Result<Self, OpenError> {
+    /// Takes the lock. `make`: a folder that is not there is made.
+    fn new(path: &Path, make: bool) -> Result<Self, OpenError> {
         let packs = path.join("packs");
         let spool = path.join("spool");
-        std::fs::create_dir_all(&packs).map_err(at(&packs))?;
+        if make {
+            std::fs::create_dir_all(&packs).map_err(at(&packs))?;
+        } else {
+            std::fs::read_dir(&packs).map_err(at(&packs))?;
+        }
         let lock_path = path.join("lock");
         let lock = File::options()
             .create(true)

@@ -1,237 +1,253 @@
-//! After a crash: deliveries that the index does not know yet. After the loss of the index: everything, from the packs.
+//! After a crash: what the index does not know yet. After the loss of the index: everything, from the packs.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use pillarbox_core::effect::ErrorKind;
-use pillarbox_core::flag::FlagNames;
-use pillarbox_core::id::{EmailId, MailboxId, UidValidity};
-use pillarbox_core::mailbox::MailboxName;
 use rusqlite::Connection;
 
-use super::tables::{Transaction, failed};
+use super::replay::Replay;
 use super::{Folder, OpenError, at, schema};
-use crate::derive::Scan;
-use crate::ops;
-use crate::pack::{Files, Kind, Meta, Place};
-use crate::record::{Derived, Mailbox};
-use crate::table::{Result, Tables};
-use crate::upload::WINDOW;
+use crate::pack::{Batch, Entry, Files, Scan, Secret};
 
-/// What the packs say, the last word on each place.
-#[derive(Default)]
-struct Log {
-    mailboxes: BTreeMap<MailboxId, Meta>,
-    messages: BTreeMap<(MailboxId, u32), Meta>,
-    contents: BTreeMap<EmailId, Place>,
+/// Where the writer goes on.
+pub(super) struct Next {
+    pub segment: u64,
+    /// Behind the last transaction of a segment that is there already.
+    pub end: Option<u64>,
 }
 
-impl Log {
-    fn read(files: &Files, from: (u64, u64)) -> std::result::Result<Self, OpenError> {
-        let mut log = Self::default();
-        let segments = files.segments().map_err(at(files.dir()))?;
-        for segment in segments.into_iter().filter(|s| *s >= from.0) {
-            let offset = if segment == from.0 { from.1 } else { 0 };
-            files.scan(segment, offset, |found| {
-                log.take(found.kind, found.meta, found.place);
-                Ok(())
-            })?;
-        }
-        Ok(log)
-    }
-
-    fn take(&mut self, kind: Kind, meta: Meta, place: Place) {
-        let uid = meta.message.as_ref().map_or(0, |m| m.uid.get());
-        let key = (meta.mailbox, uid);
-        match (kind, &meta.message) {
-            (Kind::Message, Some(message)) => {
-                self.contents.insert(message.email_id, place);
-                self.messages.insert(key, meta);
-            }
-            (Kind::Copy, Some(_)) => {
-                self.messages.insert(key, meta);
-            }
-            (Kind::Gone, _) => {
-                self.messages.remove(&key);
-            }
-            (Kind::Mailbox, _) => {
-                self.mailboxes.insert(meta.mailbox, meta);
-            }
-            (Kind::Dropped, _) => {
-                self.mailboxes.remove(&meta.mailbox);
-                self.messages.retain(|(m, _), _| *m != meta.mailbox);
-            }
-            (Kind::Message | Kind::Copy, None) => {}
-        }
-    }
+/// What a rebuild brought back.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// Mailboxes of all accounts.
+    pub mailboxes: u64,
+    /// Messages in them, copies counted.
+    pub messages: u64,
+    /// Of those, the ones whose octets cannot be read.
+    pub damaged: u64,
+    /// Changes of flags may be lost: the packs are of format 1 in part, or damaged. Clients will fetch all flags again.
+    pub flags_lost: bool,
 }
 
-/// Puts whole deliveries after the index's mark into it.
-pub(super) fn replay(conn: &Connection, files: &Files) -> std::result::Result<(), OpenError> {
-    let mark = |key: &str| {
-        let sql = "SELECT value FROM meta WHERE key = ?1";
-        conn.query_row(sql, [key], |r| r.get::<_, i64>(0).map(i64::cast_unsigned))
-    };
-    let log = Log::read(files, (mark("segment")?, mark("offset")?))?;
-    conn.execute_batch("BEGIN IMMEDIATE")?;
-    let mut t = transaction(conn, files);
-    for meta in log.messages.values() {
-        let Some(message) = &meta.message else {
-            continue;
-        };
-        let place = log.contents.get(&message.email_id);
-        let mailbox = t.mailbox(meta.mailbox)?;
-        let mailbox = mailbox.filter(|m| m.uid_next.get() <= message.uid.get());
-        if let (Some(mailbox), Some(place)) = (mailbox, place) {
-            match derive(files, *place) {
-                Ok(derived) => restore(&mut t, mailbox, meta, Some((*place, derived)))?,
-                // Torn: it was never acknowledged.
-                Err(e) if e.kind == ErrorKind::Corruption => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-    bump_ids(conn, &log)?;
-    conn.execute_batch("COMMIT")?;
-    Ok(())
+/// Does to the index what the packs know and it does not.
+pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, OpenError> {
+    let mark = mark(conn)?;
+    let mut run = Run::new(conn, files, mark)?;
+    run.all(true)?;
+    run.next()
 }
 
-/// Rebuilds a store's index from its packs: each message back in its mailbox with its UID, flags as they were on arrival. The old index is kept
-/// beside it. Returns how many messages there are.
+/// Rebuilds a store's index from its packs: each message back in its mailbox with its UID and flags. The old index is set aside, not deleted.
 ///
 /// # Errors
 /// When the store is in use or its folder cannot be used.
-pub fn rebuild(path: impl AsRef<Path>) -> std::result::Result<u64, OpenError> {
-    let folder = Folder::new(path.as_ref())?;
-    for suffix in ["", "-wal", "-shm"] {
-        let old = path.as_ref().join(format!("index.sqlite{suffix}"));
-        if old.exists() {
-            let kept = path.as_ref().join(format!("index.old{suffix}"));
-            std::fs::rename(&old, kept).map_err(at(&old))?;
-        }
-    }
+pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
+    let folder = Folder::new(path.as_ref(), false)?;
+    set_aside(path.as_ref()).map_err(at(path.as_ref()))?;
     let conn = folder.connect()?;
-    schema::create(&conn)?;
-    let files = Files::new(folder.packs.clone());
-    let log = Log::read(&files, (0, 0))?;
+    schema::create(&conn, &folder.packs)?;
+    let secret: i64 = conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| {
+        r.get(0)
+    })?;
+    let files = Files::new(folder.packs.clone(), Secret(secret.cast_unsigned()));
+    let mut run = Run::new(&conn, &files, (0, 0))?;
+    run.all(false)?;
+    let (damaged, flags_lost) = (run.replay.damaged, run.lost);
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    let mut t = transaction(&conn, &files);
-    for meta in log.mailboxes.values().chain(log.messages.values()) {
-        make_mailbox(&mut t, meta)?;
+    Replay::new(&conn, &files).give_inboxes()?;
+    if flags_lost {
+        forget_flags(&conn)?;
     }
-    for meta in log.messages.values() {
-        let (Some(message), Some(mailbox)) = (&meta.message, t.mailbox(meta.mailbox)?) else {
-            continue;
-        };
-        let place = log.contents.get(&message.email_id);
-        let content = place.map(|place| (*place, derive(&files, *place).unwrap_or_default()));
-        restore(&mut t, mailbox, meta, content)?;
-    }
-    // Changes of flags are lost: clients must not think that they know them.
-    conn.execute("UPDATE mailbox SET modseq = modseq + 4294967296", [])?;
-    conn.execute(
-        "UPDATE hot SET modseq = (SELECT modseq FROM mailbox WHERE id = hot.mailbox)",
-        [],
-    )?;
-    conn.execute("UPDATE mailbox SET floor = modseq", [])?;
-    bump_ids(&conn, &log)?;
-    let last = files.segments().map_err(at(&folder.packs))?;
-    let last = last.last().map_or(0, |n| n + 1);
-    conn.execute(
-        "UPDATE meta SET value = ?1 WHERE key = 'segment'",
-        [last.cast_signed()],
-    )?;
     conn.execute_batch("COMMIT")?;
-    Ok(log.messages.len() as u64)
+    let count = |sql: &str| conn.query_row(sql, [], |r| r.get(0).map(i64::cast_unsigned));
+    Ok(Rebuilt {
+        mailboxes: count("SELECT count(*) FROM mailbox")?,
+        messages: count("SELECT count(*) FROM hot")?,
+        damaged,
+        flags_lost,
+    })
 }
 
-fn make_mailbox(t: &mut Transaction<'_>, meta: &Meta) -> Result<()> {
-    if !t.has_account(meta.owner)? {
-        t.add_account(meta.owner)?;
-    }
-    let sql = "UPDATE account SET validity = max(validity, ?2) WHERE id = ?1";
-    let values = [meta.owner.0.cast_signed(), meta.uid_validity.into()];
-    t.conn.execute(sql, values).map_err(failed)?;
-    let (Some(mut name), Some(validity)) = (
-        MailboxName::new(&meta.name).ok(),
-        NonZeroU32::new(meta.uid_validity),
-    ) else {
-        return Ok(());
-    };
-    if t.mailbox(meta.mailbox)?.is_some() {
-        return Ok(());
-    }
-    if t.mailbox_named(meta.owner, &name)?.is_some() {
-        let other = format!("Recovered {}", meta.mailbox);
-        name = MailboxName::new(&other).unwrap_or(name);
-    }
-    let mailbox = Mailbox::new(meta.owner, meta.mailbox, name, UidValidity(validity));
-    t.put_mailbox(&mailbox)
-}
-
-fn restore(
-    t: &mut Transaction<'_>,
-    mut mailbox: Mailbox,
-    meta: &Meta,
-    content: Option<(Place, Derived)>,
-) -> Result<()> {
-    let Some(mut message) = meta.message.clone() else {
-        return Ok(());
-    };
-    let names = FlagNames {
-        system: message.flags.system,
-        keywords: meta.keywords.clone(),
-    };
-    let (keywords, flags) = ops::resolve(&mailbox.keywords, &names)?;
-    mailbox.keywords = keywords;
-    message.flags = flags;
-    let next = NonZeroU32::MIN.saturating_add(message.uid.get());
-    mailbox.uid_next = mailbox.uid_next.max(next);
-    mailbox.highest_modseq = mailbox.highest_modseq.max(message.modseq);
-    mailbox.count_in(&message);
-    if let Some((place, derived)) = content {
-        t.put_cold(message.email_id, place, &derived)?;
-        for hash in &derived.threads {
-            t.put_thread(mailbox.owner, *hash, message.thread_id)?;
-        }
-    }
-    t.put_message(&mailbox, &message)?;
-    t.put_mailbox(&mailbox)
-}
-
-/// Numbers that the packs know are never given again.
-fn bump_ids(conn: &Connection, log: &Log) -> Result<()> {
-    let emails = log.contents.keys().map(|e| e.0);
-    let places = log.messages.keys().map(|(m, _)| m.0);
-    let mailboxes = log.mailboxes.keys().map(|m| m.0);
-    let most = emails.chain(places).chain(mailboxes).max().unwrap_or(0);
-    let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
-    conn.execute(sql, [most.cast_signed()]).map_err(failed)?;
+/// Clients must not think that they know the flags.
+fn forget_flags(conn: &Connection) -> Result<(), OpenError> {
+    conn.execute_batch(
+        "UPDATE mailbox SET modseq = modseq + 4294967296;
+         UPDATE hot SET modseq = (SELECT modseq FROM mailbox WHERE id = hot.mailbox);
+         UPDATE mailbox SET floor = modseq;",
+    )?;
     Ok(())
 }
 
-fn derive(files: &Files, place: Place) -> Result<Derived> {
-    let mut scan = Scan::default();
-    let mut offset = 0;
-    while offset < place.size {
-        let window = files.read(place, offset, WINDOW)?;
-        scan.feed(&window);
-        offset += window.len() as u64;
+/// Under a name that nothing has yet.
+fn set_aside(folder: &Path) -> io::Result<()> {
+    let name = |n: u32| format!("index.old.{n}");
+    let free = (1..).find(|n| !folder.join(name(*n)).exists());
+    for suffix in ["", "-wal", "-shm"] {
+        let old = folder.join(format!("index.sqlite{suffix}"));
+        if old.exists() {
+            let kept = format!("{}{suffix}", name(free.unwrap_or(0)));
+            std::fs::rename(&old, folder.join(kept))?;
+        }
     }
-    Ok(scan.finish())
+    Ok(())
 }
 
-pub(super) fn next_segment(files: &Files, packs: &Path) -> std::result::Result<u64, OpenError> {
-    let segments = files.segments().map_err(at(packs))?;
-    Ok(segments.last().map_or(0, |last| last + 1))
+/// The log's octets up to here are in the index.
+pub(super) fn mark(conn: &Connection) -> Result<(u64, u64), OpenError> {
+    let one = |key: &str| {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        conn.query_row(sql, [key], |r| r.get(0).map(i64::cast_unsigned))
+    };
+    Ok((one("segment")?, one("offset")?))
 }
 
-fn transaction<'a>(conn: &'a Connection, files: &'a Files) -> Transaction<'a> {
-    Transaction {
-        conn,
-        files,
-        pack: None,
-        after: Vec::new(),
+pub(super) fn set_mark(conn: &Connection, mark: (u64, u64)) -> rusqlite::Result<()> {
+    let sql = "UPDATE meta SET value = CASE key WHEN 'segment' THEN ?1 ELSE ?2 END WHERE key IN ('segment', 'offset')";
+    let mut statement = conn.prepare_cached(sql)?;
+    statement.execute([mark.0.cast_signed(), mark.1.cast_signed()])?;
+    Ok(())
+}
+
+/// What later segments say of earlier ones: where those end.
+pub(super) fn cuts(files: &Files, segments: &[u64]) -> io::Result<BTreeMap<u64, u64>> {
+    let mut cuts = BTreeMap::new();
+    for segment in segments {
+        // They stand in a segment's first transaction.
+        if let Some(first) = Scan::new(files, *segment, 0)?.next()? {
+            for (entry, _) in first.entries() {
+                if let Entry::Cut(segment, end) = entry {
+                    cuts.insert(*segment, *end);
+                }
+            }
+        }
     }
+    Ok(cuts)
+}
+
+/// One way through the log.
+struct Run<'a> {
+    conn: &'a Connection,
+    files: &'a Files,
+    replay: Replay<'a>,
+    mark: (u64, u64),
+    segments: Vec<u64>,
+    /// The end of the last segment, when it can be written to.
+    open_end: Option<u64>,
+    lost: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(conn: &'a Connection, files: &'a Files, mark: (u64, u64)) -> Result<Self, OpenError> {
+        let mut segments = files.segments().map_err(at(files.dir()))?;
+        segments.retain(|s| *s >= mark.0);
+        Ok(Self {
+            conn,
+            files,
+            replay: Replay::new(conn, files),
+            mark,
+            segments,
+            open_end: None,
+            lost: false,
+        })
+    }
+
+    fn all(&mut self, cut: bool) -> Result<(), OpenError> {
+        let (files, segments) = (self.files, self.segments.clone());
+        let failed = |e| at(files.dir())(e);
+        let cuts = cuts(files, segments.get(1..).unwrap_or(&[])).map_err(failed)?;
+        for segment in segments {
+            let path = files.path(segment);
+            // What a killed process wrote is there to be read; it is not told before it is durable.
+            let synced = File::open(&path).and_then(|f| f.sync_data());
+            synced.map_err(at(&path))?;
+            self.conn.execute_batch("BEGIN IMMEDIATE")?;
+            self.segment(segment, cuts.get(&segment).copied(), cut)?;
+            set_mark(self.conn, self.mark)?;
+            self.conn.execute_batch("COMMIT")?;
+        }
+        Ok(())
+    }
+
+    /// The last transaction of the last segment counts when all of it is there. One that is torn was never acknowledged.
+    fn segment(&mut self, segment: u64, until: Option<u64>, cut: bool) -> Result<(), OpenError> {
+        let path = self.files.path(segment);
+        let failed = at(&path);
+        let from = if segment == self.mark.0 {
+            self.mark.1
+        } else {
+            0
+        };
+        let mut scan = Scan::new(self.files, segment, from).map_err(&failed)?;
+        let mut end = scan.end();
+        let mut held: Option<Batch> = None;
+        while let Some(batch) = scan.next().map_err(&failed)? {
+            if until.is_some_and(|until| batch.end > until) {
+                break;
+            }
+            if let Some(before) = held.replace(batch) {
+                end = before.end;
+                self.apply(&before)?;
+            }
+        }
+        let is_last = self.segments.last() == Some(&segment);
+        if let Some(last) = held {
+            let torn = (is_last || scan.is_v1()) && is_torn(&last).map_err(&failed)?;
+            if torn {
+                for (entry, _) in last.entries() {
+                    self.replay.reserve(entry)?;
+                }
+            } else {
+                end = last.end;
+                self.apply(&last)?;
+            }
+        }
+        self.lost |= scan.is_v1() || scan.damage().next().is_some();
+        self.mark = (segment, end);
+        if is_last && !scan.is_v1() && end <= scan.len() {
+            self.open_end = Some(end);
+            if cut && end < scan.len() {
+                cut_tail(&path, end).map_err(&failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch) -> Result<(), OpenError> {
+        self.lost |= !batch.complete;
+        for (entry, place) in batch.entries() {
+            self.replay.apply(entry, place)?;
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> Result<Next, OpenError> {
+        let all = self.files.segments().map_err(at(self.files.dir()))?;
+        Ok(match (all.last(), self.open_end) {
+            (Some(last), Some(end)) if *last == self.mark.0 => Next {
+                segment: *last,
+                end: Some(end),
+            },
+            (None, _) if self.mark == (0, 0) => Next {
+                segment: 0,
+                end: None,
+            },
+            (last, _) => Next {
+                segment: last.copied().unwrap_or(0).max(self.mark.0) + 1,
+                end: None,
+            },
+        })
+    }
+}
+
+fn is_torn(batch: &Batch) -> io::Result<bool> {
+    Ok(!batch.complete || !batch.damage()?.is_empty())
+}
+
+fn cut_tail(path: &Path, end: u64) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    file.set_len(end)?;
+    file.sync_all()
 }

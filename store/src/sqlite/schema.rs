@@ -1,8 +1,11 @@
 //! The index's tables and its format version.
 
-use rusqlite::Connection;
+use std::path::Path;
 
-use super::OpenError;
+use rusqlite::{Connection, params};
+
+use super::{OpenError, at};
+use crate::pack::{Secret, find_secret, segments};
 
 pub(super) fn prepare(conn: &Connection) -> Result<(), OpenError> {
     if rusqlite::version_number() < LEAST_SQLITE {
@@ -10,26 +13,73 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), OpenError> {
     }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
-    conn.pragma_update(None, "synchronous", "FULL")?;
+    // The packs are synced before each commit and replayed after a crash: the index may fall back, and never to half a transaction.
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
-/// Makes the tables of a new index; refuses a newer format.
-pub(super) fn create(conn: &Connection) -> Result<(), OpenError> {
-    let version: i64 = conn.query_row("PRAGMA user_version", [], |r| r.get(0))?;
-    match version {
-        0 => {
-            let all = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;");
-            conn.execute_batch(&all)?;
-            Ok(())
-        }
-        FORMAT => Ok(()),
-        newer => Err(OpenError::Newer(newer)),
+/// Makes the tables of a new index, or brings an older one to this format. Refuses a newer one, and to begin an empty one beside packs.
+pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Secret, OpenError> {
+    match version(conn)? {
+        0 if has_mail(packs).map_err(at(packs))? => return Err(OpenError::NoIndex(folder.into())),
+        0 => create(conn, packs)?,
+        1 => upgrade(conn, folder, packs)?,
+        FORMAT => {}
+        newer => return Err(OpenError::Newer(newer)),
     }
+    let sql = "SELECT value FROM meta WHERE key = 'secret'";
+    let secret: i64 = conn.query_row(sql, [], |r| r.get(0))?;
+    Ok(Secret(secret.cast_unsigned()))
 }
 
-const FORMAT: i64 = 1;
+pub(super) fn version(conn: &Connection) -> Result<i64, OpenError> {
+    Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
+}
+
+fn has_mail(packs: &Path) -> std::io::Result<bool> {
+    for segment in segments(packs)? {
+        let path = packs.join(format!("{segment:016x}.pack"));
+        if path.metadata()?.len() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The tables of a new index, with the secret that the packs have already, if they have one.
+pub(super) fn create(conn: &Connection, packs: &Path) -> Result<(), OpenError> {
+    let secret = secret(conn, packs)?;
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {SECOND}"))?;
+    finish(conn, secret)
+}
+
+/// Format 1 did not log every change; what it logged is read as it is.
+fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), OpenError> {
+    let backup = folder.join("index.format-1");
+    if backup.exists() {
+        std::fs::remove_file(&backup).map_err(at(&backup))?;
+    }
+    conn.execute("VACUUM INTO ?1", [backup.to_string_lossy()])?;
+    let secret = secret(conn, packs)?;
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {SECOND}"))?;
+    finish(conn, secret)
+}
+
+fn finish(conn: &Connection, secret: i64) -> Result<(), OpenError> {
+    conn.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
+    conn.execute_batch(&format!("PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+    Ok(())
+}
+
+fn secret(conn: &Connection, packs: &Path) -> Result<i64, OpenError> {
+    if let Some(secret) = find_secret(packs).map_err(at(packs))? {
+        return Ok(secret.0.cast_signed());
+    }
+    Ok(conn.query_row("SELECT random()", [], |r| r.get(0))?)
+}
+
+const FORMAT: i64 = 2;
 /// Below it, commits that race a checkpoint can be lost.
 const LEAST_SQLITE: i32 = 3_051_003;
 
@@ -59,4 +109,8 @@ CREATE TABLE expunged (
   mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY (mailbox, modseq, first)) WITHOUT ROWID;
 CREATE TABLE thread (owner INTEGER NOT NULL, hash INTEGER NOT NULL, thread INTEGER NOT NULL, PRIMARY KEY (owner, hash)) WITHOUT ROWID;
+";
+/// What format 2 has besides.
+const SECOND: &str = "
+CREATE INDEX grave_buried ON grave (buried);
 ";

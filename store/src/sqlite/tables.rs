@@ -1,5 +1,6 @@
 //! The tables in SQLite, within one transaction.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use pillarbox_core::set::UidSet;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use crate::memory::{next_validity, wall_clock};
-use crate::pack::{Files, Kind, Meta, Place, Writer};
+use crate::pack::{Entry, Files, Home, Named, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
 use crate::table::{Result, Tables};
 use crate::upload::Upload;
@@ -23,8 +24,8 @@ pub(super) struct Transaction<'a> {
     pub conn: &'a Connection,
     pub files: &'a Files,
     pub pack: Option<&'a mut Writer>,
-    /// Records for the pack that must not come before the commit.
-    pub after: Vec<(Kind, Meta)>,
+    /// The highest modseq of each mailbox that the log tells in this transaction.
+    pub logged: BTreeMap<MailboxId, ModSeq>,
 }
 
 impl Transaction<'_> {
@@ -54,14 +55,25 @@ impl Transaction<'_> {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    fn record(
-        &mut self,
-        kind: Kind,
-        meta: &Meta,
-        upload: Option<&mut Upload>,
-    ) -> Result<Option<Place>> {
+    fn log(&mut self, entry: &Entry, upload: Option<&mut Upload>) -> Result<Option<Place>> {
         let pack = self.pack.as_mut();
-        pack.map(|pack| pack.append(kind, meta, upload)).transpose()
+        pack.map(|pack| pack.append(entry, upload)).transpose()
+    }
+
+    fn told(&mut self, mailbox: &Mailbox, modseq: ModSeq) {
+        let told = self.logged.entry(mailbox.id).or_insert(modseq);
+        *told = modseq.max(*told);
+    }
+
+    /// Whether the log must say how the mailbox is now: nothing else that it says of it tells all of this.
+    fn is_news(&mut self, m: &Mailbox) -> Result<bool> {
+        let Some(before) = self.mailbox(m.id)? else {
+            return Ok(true);
+        };
+        let told = self.logged.get(&m.id).copied().unwrap_or_default();
+        Ok(before.name != m.name
+            || before.special_use != m.special_use
+            || m.highest_modseq > before.highest_modseq.max(told))
     }
 
     pub(super) fn put_cold(&self, email: EmailId, place: Place, d: &Derived) -> Result<()> {
@@ -135,9 +147,8 @@ impl Tables for Transaction<'_> {
     }
 
     fn put_mailbox(&mut self, m: &Mailbox) -> Result<()> {
-        let before = self.mailbox(m.id)?;
-        if before.is_none_or(|b| b.name != m.name) {
-            self.record(Kind::Mailbox, &Meta::new(m, None), None)?;
+        if self.pack.is_some() && self.is_news(m)? {
+            self.log(&Entry::mailbox(m), None)?;
         }
         let values = params![
             signed(m.id.0),
@@ -168,8 +179,7 @@ impl Tables for Transaction<'_> {
         let id = [signed(mailbox.id.0)];
         self.run("DELETE FROM expunged WHERE mailbox = ?1", id)?;
         self.run("DELETE FROM mailbox WHERE id = ?1", id)?;
-        self.after.push((Kind::Dropped, Meta::new(mailbox, None)));
-        Ok(())
+        self.log(&Entry::Dropped(Home::of(mailbox)), None).map(drop)
     }
 
     fn subscriptions(
@@ -191,7 +201,10 @@ impl Tables for Transaction<'_> {
             "DELETE FROM subscription WHERE owner = ?1 AND name = ?2"
         };
         let values = params![signed(owner.0), name.as_str()];
-        self.run(sql, values).map(drop)
+        if self.run(sql, values)? > 0 {
+            self.log(&Entry::subscribed(owner, name, on), None)?;
+        }
+        Ok(())
     }
 
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
@@ -246,6 +259,25 @@ impl Tables for Transaction<'_> {
         self.run(sql, values).map(drop)
     }
 
+    fn log_flags(&mut self, mailbox: &Mailbox, modseq: ModSeq, changed: &[Message]) -> Result<()> {
+        let mut groups: BTreeMap<(u8, u128), UidSet> = BTreeMap::new();
+        for m in changed {
+            let key = (m.flags.system.0, m.flags.keywords);
+            groups.entry(key).or_default().insert(m.uid);
+        }
+        if groups.is_empty() || self.pack.is_none() {
+            return Ok(());
+        }
+        let named = |(system, keywords)| {
+            let system = SystemFlags(system);
+            Named::of(Flags { system, keywords }, &mailbox.keywords)
+        };
+        let groups = groups.into_iter().map(|(key, uids)| (named(key), uids));
+        let entry = Entry::Flags(Home::of(mailbox), modseq, groups.collect());
+        self.told(mailbox, modseq);
+        self.log(&entry, None).map(drop)
+    }
+
     fn bury_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
         let key = params![signed(mailbox.id.0), message.uid.get(), now()];
         self.run(
@@ -253,10 +285,8 @@ impl Tables for Transaction<'_> {
             key,
         )?;
         let key = params![signed(mailbox.id.0), message.uid.get()];
-        self.run("DELETE FROM hot WHERE mailbox = ?1 AND uid = ?2", key)?;
-        let meta = Meta::new(mailbox, Some(message));
-        self.after.push((Kind::Gone, meta));
-        Ok(())
+        self.run("DELETE FROM hot WHERE mailbox = ?1 AND uid = ?2", key)
+            .map(drop)
     }
 
     fn buried(&mut self, mailbox: MailboxId, from: u32, to: u32) -> Result<Vec<Message>> {
@@ -268,9 +298,14 @@ impl Tables for Transaction<'_> {
     fn log_expunge(&mut self, mailbox: &mut Mailbox, modseq: ModSeq, uids: &UidSet) -> Result<()> {
         for &(first, last) in uids.ranges() {
             let values = params![signed(mailbox.id.0), signed(modseq.0), first, last];
-            self.run("INSERT INTO expunged VALUES (?1, ?2, ?3, ?4)", values)?;
+            self.run(
+                "INSERT OR REPLACE INTO expunged VALUES (?1, ?2, ?3, ?4)",
+                values,
+            )?;
         }
-        Ok(())
+        self.told(mailbox, modseq);
+        let entry = Entry::Gone(Home::of(mailbox), modseq, uids.clone());
+        self.log(&entry, None).map(drop)
     }
 
     fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
@@ -309,6 +344,9 @@ impl Tables for Transaction<'_> {
     }
 
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
+        if let Some(pack) = &mut self.pack {
+            pack.show()?;
+        }
         let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
         let place = self.one(sql, [signed(email.0)], |r| {
             Ok(Place {
@@ -327,14 +365,14 @@ impl Tables for Transaction<'_> {
         derived: &Derived,
         upload: &mut Upload,
     ) -> Result<()> {
-        let meta = Meta::new(mailbox, Some(message));
-        let place = self.record(Kind::Message, &meta, Some(upload))?;
+        self.told(mailbox, message.modseq);
+        let place = self.log(&Entry::message(mailbox, message), Some(upload))?;
         self.put_cold(message.email_id, place.ok_or_else(missing)?, derived)
     }
 
     fn put_copy(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {
-        let meta = Meta::new(mailbox, Some(message));
-        self.record(Kind::Copy, &meta, None).map(drop)
+        self.told(mailbox, message.modseq);
+        self.log(&Entry::copy(mailbox, message), None).map(drop)
     }
 }
 

@@ -1,17 +1,19 @@
 //! The writer, which commits many jobs at once, and the readers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
-use pillarbox_core::effect::{ErrorKind, Notice, Reply, StoreError};
-use rusqlite::Connection;
+use pillarbox_core::effect::{Effect, ErrorKind, Notice, Reply, StoreError};
+use rusqlite::{Connection, ErrorCode};
 
 use super::Shared;
+use super::recover::set_mark;
 use super::tables::{Transaction, VIEW_GRACE, failed, now};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
 use crate::ops;
-use crate::pack::{Kind, Meta, Writer};
+use crate::pack::Writer;
 use crate::table::Result;
 
 /// The one writer.
@@ -19,6 +21,7 @@ pub(super) struct Group {
     conn: Connection,
     pack: Writer,
     shared: std::sync::Arc<Shared>,
+    tidied: Option<Instant>,
 }
 
 /// What a batch is to tell once it is durable.
@@ -26,13 +29,17 @@ pub(super) struct Group {
 struct Batch {
     replies: Vec<(ReplySlot, Reply)>,
     notices: Vec<Notice>,
-    after: Vec<(Kind, Meta)>,
     accounts: BTreeSet<u64>,
 }
 
 impl Group {
     pub(super) fn new(conn: Connection, pack: Writer, shared: std::sync::Arc<Shared>) -> Self {
-        Self { conn, pack, shared }
+        Self {
+            conn,
+            pack,
+            shared,
+            tidied: None,
+        }
     }
 
     pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
@@ -50,7 +57,7 @@ impl Group {
             let (effect, slot) = job.into_parts();
             match &start {
                 Ok(()) => self.step(effect, slot, &mut batch),
-                Err(e) => slot.send(effect.fail(e.clone())),
+                Err(e) => slot.send(ops::refuse(&self.shared.uploads, effect, e.clone())),
             }
         }
         if start.is_err() {
@@ -59,17 +66,12 @@ impl Group {
         if let Err(e) = self.finish() {
             // Nothing of this batch happened: a reply that says otherwise must not go out.
             let _ = self.conn.execute_batch("ROLLBACK");
+            self.pack.roll_back();
             let failure = |(slot, reply): (ReplySlot, Reply)| slot.send(reply.refuse(e.clone()));
             batch.replies.into_iter().for_each(failure);
             return;
         }
         lock(&self.shared.known).extend(batch.accounts);
-        for (kind, meta) in batch.after {
-            // Without these a rebuild brings back what was deleted: the safe side.
-            if self.pack.append(kind, &meta, None).is_err() {
-                break;
-            }
-        }
         for (slot, reply) in batch.replies {
             slot.send(reply);
         }
@@ -79,33 +81,38 @@ impl Group {
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.pack.rotate_if_needed()?;
         self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        if self.tidied.is_none_or(|last| last.elapsed() > TIDY) {
+            self.tidied = Some(Instant::now());
+            self.tidy();
+        }
+        self.pack.begin().inspect_err(|_| {
+            // The next batch begins again.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        })
+    }
+
+    /// What stays a little longer does no harm.
+    fn tidy(&mut self) {
+        self.shared.reserve.restore();
         let purge = "DELETE FROM grave WHERE buried <= ?1";
-        // What stays a little longer does no harm.
         let _ = self.conn.execute(purge, [now() - VIEW_GRACE]);
-        Ok(())
     }
 
     /// Runs one job in a savepoint of its own, so that its failure is its own.
-    fn step(&mut self, effect: pillarbox_core::effect::Effect, slot: ReplySlot, batch: &mut Batch) {
-        let before = self.pack.position();
-        let begun = self.in_transaction().and_then(|()| {
-            let begun = self.conn.execute_batch("SAVEPOINT job");
-            begun.map_err(failed)
-        });
-        if let Err(e) = begun {
-            return slot.send(effect.fail(e));
+    fn step(&mut self, effect: Effect, slot: ReplySlot, batch: &mut Batch) {
+        let before = self.pack.mark();
+        if let Err(e) = self.begin_step(&effect) {
+            return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let owner = ops::owner(&effect);
         let mut transaction = Transaction {
             conn: &self.conn,
             files: &self.shared.files,
             pack: Some(&mut self.pack),
-            after: Vec::new(),
+            logged: BTreeMap::new(),
         };
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
-        let after = std::mem::take(&mut transaction.after);
         if done.failed {
             // When even this fails the transaction is gone, and the commit says so.
             let _ = self.conn.execute_batch("ROLLBACK TO job; RELEASE job");
@@ -113,10 +120,17 @@ impl Group {
         } else {
             let _ = self.conn.execute_batch("RELEASE job");
             batch.notices.extend(done.notices);
-            batch.after.extend(after);
             batch.accounts.extend(owner.map(|o| o.0));
         }
         batch.replies.push((slot, done.reply));
+    }
+
+    fn begin_step(&self, effect: &Effect) -> Result<()> {
+        self.in_transaction()?;
+        if matches!(effect, Effect::UploadCommit(_) | Effect::Copy(_)) {
+            self.shared.reserve.check()?;
+        }
+        self.conn.execute_batch("SAVEPOINT job").map_err(failed)
     }
 
     /// SQLite gives up the whole transaction after some errors; what comes after must not commit on its own.
@@ -130,15 +144,21 @@ impl Group {
         ))
     }
 
-    /// Bodies first, then the index that names them.
+    /// The log first, which is the truth, then the index; only then is anything seen.
     fn finish(&mut self) -> Result<()> {
         self.in_transaction()?;
-        self.pack.sync()?;
-        let (segment, offset) = self.pack.position();
-        let sql = "UPDATE meta SET value = CASE key WHEN 'segment' THEN ?1 ELSE ?2 END WHERE key IN ('segment', 'offset')";
-        let mark = [segment.cast_signed(), offset.cast_signed()];
-        self.conn.execute(sql, mark).map_err(failed)?;
-        self.conn.execute_batch("COMMIT").map_err(failed)
+        if let Some(mark) = self.pack.commit()? {
+            set_mark(&self.conn, mark).map_err(failed)?;
+        }
+        let mut committed = self.conn.execute_batch("COMMIT");
+        let full = |e: &rusqlite::Error| e.sqlite_error_code() == Some(ErrorCode::DiskFull);
+        if committed.as_ref().is_err_and(full)
+            && !self.conn.is_autocommit()
+            && self.shared.reserve.release()
+        {
+            committed = self.conn.execute_batch("COMMIT");
+        }
+        committed.map_err(failed)
     }
 }
 
@@ -157,7 +177,7 @@ pub(super) fn read(conn: &Connection, jobs: &Mutex<mpsc::Receiver<Job>>, shared:
             conn,
             files: &shared.files,
             pack: None,
-            after: Vec::new(),
+            logged: BTreeMap::new(),
         };
         let done = ops::run(&mut transaction, &shared.uploads, effect);
         // Nothing was written; an error here shows again at the next BEGIN.
@@ -167,3 +187,5 @@ pub(super) fn read(conn: &Connection, jobs: &Mutex<mpsc::Receiver<Job>>, shared:
 }
 
 const BATCH: usize = 64;
+/// Between two looks at what is past its time.
+const TIDY: Duration = Duration::from_secs(10);

@@ -1,0 +1,262 @@
+//! The log's entries done to the index once more.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use pillarbox_core::effect::ErrorKind;
+use pillarbox_core::flag::{FlagNames, Flags, SystemFlags};
+use pillarbox_core::id::{AccountId, ModSeq, UidValidity};
+use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::set::UidSet;
+use rusqlite::Connection;
+
+use super::tables::{Transaction, failed, signed};
+use crate::derive::Scan;
+use crate::ops;
+use crate::pack::{Counters, Entry, Files, Home, Named, Place};
+use crate::record::{Derived, Mailbox, Message};
+use crate::table::{Result, Tables};
+use crate::upload::WINDOW;
+
+/// Puts entries into an index, in their order.
+pub(super) struct Replay<'a> {
+    t: Transaction<'a>,
+    files: &'a Files,
+    /// Messages whose octets cannot be read.
+    pub damaged: u64,
+}
+
+impl<'a> Replay<'a> {
+    pub(super) fn new(conn: &'a Connection, files: &'a Files) -> Self {
+        let t = Transaction {
+            conn,
+            files,
+            pack: None,
+            logged: BTreeMap::new(),
+        };
+        Self {
+            t,
+            files,
+            damaged: 0,
+        }
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry, place: Place) -> Result<()> {
+        match entry {
+            Entry::Message(home, message, keywords) => {
+                self.message(home, message, keywords, Some(place))
+            }
+            Entry::Copy(home, message, keywords) => self.message(home, message, keywords, None),
+            Entry::Mailbox(home, counters) => self.mailbox(home, *counters),
+            Entry::Gone(home, modseq, uids) => self.gone(home, *modseq, uids),
+            Entry::Dropped(home) => self.dropped(home),
+            Entry::Flags(home, modseq, groups) => self.flags(home, *modseq, groups),
+            Entry::Subscribed(owner, name, on) => self.subscribed(*owner, name, *on),
+            Entry::Cut(..) | Entry::Commit { .. } => Ok(()),
+        }
+    }
+
+    /// The UIDs of what was perhaps told and is lost are not given again.
+    pub(super) fn reserve(&mut self, entry: &Entry) -> Result<()> {
+        if let Entry::Message(home, message, _) | Entry::Copy(home, message, _) = entry {
+            let mut mailbox = self.home(home)?;
+            arrived(&mut mailbox, message);
+            self.t.put_mailbox(&mailbox)?;
+        }
+        Ok(())
+    }
+
+    /// The mailbox, made if the log said nothing of it before.
+    fn home(&mut self, home: &Home) -> Result<Mailbox> {
+        if !self.t.has_account(home.owner)? {
+            self.t.add_account(home.owner)?;
+        }
+        let sql = "UPDATE account SET validity = max(validity, ?2) WHERE id = ?1";
+        let values = [signed(home.owner.0), home.uid_validity.into()];
+        self.t.conn.execute(sql, values).map_err(failed)?;
+        self.number(home.mailbox.0)?;
+        if let Some(mailbox) = self.t.mailbox(home.mailbox)? {
+            return Ok(mailbox);
+        }
+        let validity = NonZeroU32::new(home.uid_validity).unwrap_or(NonZeroU32::MIN);
+        let name = self.free_name(home)?;
+        let mailbox = Mailbox::new(home.owner, home.mailbox, name, UidValidity(validity));
+        self.t.put_mailbox(&mailbox)?;
+        Ok(mailbox)
+    }
+
+    /// The mailbox's name, or one of its own where another has that name already.
+    fn free_name(&mut self, home: &Home) -> Result<MailboxName> {
+        let wanted = MailboxName::new(&home.name).ok();
+        let mut number = 0;
+        let mut name = wanted;
+        loop {
+            if let Some(name) = name {
+                let other = self.t.mailbox_named(home.owner, &name)?;
+                if other.is_none_or(|m| m.id == home.mailbox) {
+                    return Ok(name);
+                }
+            }
+            number += 1;
+            let own = format!("Recovered {} {number}", home.mailbox);
+            name = MailboxName::new(&own).ok();
+        }
+    }
+
+    /// Numbers that the log knows are never given again.
+    fn number(&mut self, id: u64) -> Result<()> {
+        let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
+        self.t.conn.execute(sql, [signed(id)]).map_err(failed)?;
+        Ok(())
+    }
+
+    fn mailbox(&mut self, home: &Home, counters: Option<Counters>) -> Result<()> {
+        let mut mailbox = self.home(home)?;
+        mailbox.name = self.free_name(home)?;
+        if let Some(counters) = counters {
+            let next = NonZeroU32::new(counters.uid_next).unwrap_or(NonZeroU32::MIN);
+            mailbox.uid_next = mailbox.uid_next.max(next);
+            mailbox.highest_modseq = mailbox.highest_modseq.max(counters.highest_modseq);
+            mailbox.special_use = counters.special_use;
+        }
+        self.t.put_mailbox(&mailbox)
+    }
+
+    fn message(
+        &mut self,
+        home: &Home,
+        message: &Message,
+        keywords: &[String],
+        place: Option<Place>,
+    ) -> Result<()> {
+        let mut mailbox = self.home(home)?;
+        self.number(message.email_id.0)?;
+        match self.t.message(mailbox.id, message.uid)? {
+            Some(before) => mailbox.count_out(&before),
+            // It came and went before the index fell behind: only version 1 wrote such a thing twice.
+            None if mailbox.uid_next.get() > message.uid.get() => return Ok(()),
+            None => {}
+        }
+        let mut message = message.clone();
+        let system = message.flags.system;
+        message.flags = resolve(&mut mailbox, system, keywords)?;
+        arrived(&mut mailbox, &message);
+        mailbox.count_in(&message);
+        if let Some(place) = place {
+            self.content(home.owner, &message, place)?;
+        }
+        self.t.put_message(&mailbox, &message)?;
+        self.t.put_mailbox(&mailbox)
+    }
+
+    /// Without its row a message's content answers as damaged.
+    fn content(&mut self, owner: AccountId, message: &Message, place: Place) -> Result<()> {
+        let derived = match derive(self.files, place) {
+            Err(e) if e.kind == ErrorKind::Corruption => {
+                self.damaged += 1;
+                return Ok(());
+            }
+            derived => derived?,
+        };
+        self.t.put_cold(message.email_id, place, &derived)?;
+        for hash in &derived.threads {
+            self.t.put_thread(owner, *hash, message.thread_id)?;
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, home: &Home, modseq: ModSeq, uids: &UidSet) -> Result<()> {
+        let mut mailbox = self.home(home)?;
+        for message in self.there(&mailbox, uids)? {
+            mailbox.count_out(&message);
+            self.t.bury_message(&mailbox, &message)?;
+        }
+        mailbox.highest_modseq = mailbox.highest_modseq.max(modseq);
+        if modseq > ModSeq(0) {
+            self.t.log_expunge(&mut mailbox, modseq, uids)?;
+        }
+        self.t.put_mailbox(&mailbox)
+    }
+
+    fn dropped(&mut self, home: &Home) -> Result<()> {
+        let mailbox = self.home(home)?;
+        let all = self.t.uids(mailbox.id)?;
+        for message in self.there(&mailbox, &all)? {
+            self.t.bury_message(&mailbox, &message)?;
+        }
+        self.t.drop_mailbox(&mailbox)
+    }
+
+    fn flags(&mut self, home: &Home, modseq: ModSeq, groups: &[(Named, UidSet)]) -> Result<()> {
+        let mut mailbox = self.home(home)?;
+        mailbox.highest_modseq = mailbox.highest_modseq.max(modseq);
+        for (named, uids) in groups {
+            let flags = resolve(&mut mailbox, SystemFlags(named.system), &named.keywords)?;
+            for mut message in self.there(&mailbox, uids)? {
+                mailbox.count_out(&message);
+                (message.flags, message.modseq) = (flags, modseq);
+                mailbox.count_in(&message);
+                self.t.put_message(&mailbox, &message)?;
+            }
+        }
+        self.t.put_mailbox(&mailbox)
+    }
+
+    fn subscribed(&mut self, owner: AccountId, name: &str, on: bool) -> Result<()> {
+        match MailboxName::new(name) {
+            Ok(name) => self.t.set_subscribed(owner, &name, on),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn there(&mut self, mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        for &(first, last) in uids.ranges() {
+            messages.extend(self.t.messages(mailbox.id, first, last, usize::MAX)?);
+        }
+        Ok(messages)
+    }
+
+    /// Accounts whose INBOX the log lost get a new one.
+    pub(super) fn give_inboxes(&mut self) -> Result<()> {
+        let sql = "SELECT id FROM account";
+        let mut statement = self.t.conn.prepare(sql).map_err(failed)?;
+        let ids = statement.query_map([], |r| r.get::<_, i64>(0));
+        let ids: rusqlite::Result<Vec<i64>> = ids.and_then(Iterator::collect);
+        for id in ids.map_err(failed)? {
+            let owner = AccountId(id.cast_unsigned());
+            let inbox = MailboxName::inbox();
+            if self.t.mailbox_named(owner, &inbox)?.is_none() {
+                ops::create_mailbox(&mut self.t, owner, inbox, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arrived(mailbox: &mut Mailbox, message: &Message) {
+    let next = NonZeroU32::MIN.saturating_add(message.uid.get());
+    mailbox.uid_next = mailbox.uid_next.max(next);
+    mailbox.highest_modseq = mailbox.highest_modseq.max(message.modseq);
+}
+
+fn resolve(mailbox: &mut Mailbox, system: SystemFlags, keywords: &[String]) -> Result<Flags> {
+    let names = FlagNames {
+        system,
+        keywords: keywords.to_vec(),
+    };
+    let (keywords, flags) = ops::resolve(&mailbox.keywords, &names)?;
+    mailbox.keywords = keywords;
+    Ok(flags)
+}
+
+fn derive(files: &Files, place: Place) -> Result<Derived> {
+    let mut scan = Scan::default();
+    let mut offset = 0;
+    while offset < place.size {
+        let window = files.read(place, offset, WINDOW)?;
+        scan.feed(&window);
+        offset += window.len() as u64;
+    }
+    Ok(scan.finish())
+}
