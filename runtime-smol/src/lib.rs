@@ -65,17 +65,23 @@ pub fn run(listeners: Vec<(TcpListener, ListenerKind)>, service: Arc<Service>) -
     let executor = Arc::new(Executor::new());
     let (stop, stopped) = smol::channel::bounded::<()>(1);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() - 1);
+    let mut running = Vec::new();
     for _ in 0..threads {
         let (executor, stopped) = (executor.clone(), stopped.clone());
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name(String::from("pillarbox-smol"))
             // The channel only ever closes: an error is the end.
             .spawn(move || {
                 let _ = future::block_on(executor.run(stopped.recv()));
             })?;
+        running.push(thread);
     }
     let result = future::block_on(executor.run(accept(listeners, service, &executor)));
     drop(stop);
+    for thread in running {
+        // A thread that panicked has said so.
+        let _ = thread.join();
+    }
     result
 }
 

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use pillarbox::Server;
 use pillarbox::driver::TlsConfig;
 use pillarbox::protocol::effect::{
     Account, Actor, Call, Effect, NewMessage, Op, StoreError, UploadBegin, UploadChunk,
@@ -15,7 +16,8 @@ use pillarbox::protocol::flag::FlagNames;
 use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::mailbox::MailboxName;
 use pillarbox::store::{Accounts, Backend, Job, Memory};
-use pillarbox::{Runtime, Server};
+
+use super::runtime::Choice;
 
 /// The texts of the two messages that wait in INBOX.
 const TEXTS: [(&str, &str); 2] = [
@@ -33,39 +35,11 @@ pub struct Demo {
     #[arg(long, default_value_t = 1993)]
     tls_port: u16,
     /// A folder that keeps the mail, made if it is not there; without it mail is in memory. Everyone who signs in has the same mail.
-    #[cfg(feature = "sqlite")]
     #[arg(long)]
     store: Option<std::path::PathBuf>,
     /// The runtime to serve on.
     #[arg(long, value_enum, default_value_t = Choice::default())]
     runtime: Choice,
-}
-
-/// A runtime by name.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Choice {
-    #[cfg(feature = "runtime-tokio")]
-    #[cfg_attr(feature = "runtime-tokio", default)]
-    Tokio,
-    #[cfg(feature = "runtime-smol")]
-    #[cfg_attr(all(feature = "runtime-smol", not(feature = "runtime-tokio")), default)]
-    Smol,
-    #[cfg(not(any(feature = "runtime-tokio", feature = "runtime-smol")))]
-    #[default]
-    None,
-}
-
-impl From<Choice> for Runtime {
-    fn from(choice: Choice) -> Self {
-        match choice {
-            #[cfg(feature = "runtime-tokio")]
-            Choice::Tokio => Self::Tokio,
-            #[cfg(feature = "runtime-smol")]
-            Choice::Smol => Self::Smol,
-            #[cfg(not(any(feature = "runtime-tokio", feature = "runtime-smol")))]
-            Choice::None => Self::None,
-        }
-    }
 }
 
 impl Demo {
@@ -79,7 +53,7 @@ impl Demo {
             .tls(self_signed()?)
             .plaintext_login(true)
             .build()?;
-        super::signals::stop_on_signal(server.hub().clone())?;
+        super::signals::watch(server.hub().clone(), None)?;
         let [plain, tls] = server.addresses() else {
             return Err("two listeners were asked for".into());
         };
@@ -91,7 +65,6 @@ impl Demo {
 impl Demo {
     /// The named store, else mail in memory.
     fn backend(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
-        #[cfg(feature = "sqlite")]
         if let Some(folder) = &self.store {
             let store =
                 pillarbox::store::Embedded::open(folder, pillarbox::store::Options::default())?;

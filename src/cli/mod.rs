@@ -1,6 +1,14 @@
 //! The command line.
 
+mod account;
+mod check;
+mod config;
+mod control;
 mod demo;
+mod log;
+mod prompt;
+mod runtime;
+mod serve;
 mod signals;
 
 use clap::{Parser, Subcommand};
@@ -18,11 +26,22 @@ struct Arguments {
 enum Command {
     /// Serves mail from memory on loopback, to try a client: any credentials are accepted.
     Demo(demo::Demo),
+    /// Serves mail as a configuration says, until SIGINT or SIGTERM; SIGHUP reads it again.
+    Serve(serve::Serve),
+    /// Looks at a configuration.
+    Config(check::Check),
+    /// Adds, changes and removes accounts, also while the server runs.
+    Account(account::Account),
 }
 
 /// Runs what the arguments say.
 pub fn run() -> Result<(), Box<dyn Error>> {
+    // What is written is for this user only; no other thread runs yet.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match Arguments::parse().command {
         Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Config(check) => check.run(),
+        Command::Account(account) => account.run(),
     }
 }

@@ -1,0 +1,62 @@
+//! Passwords from a prompt or from standard input, never from the command line.
+
+use std::error::Error;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// A new password: asked for twice at a terminal without showing it, else the first line of standard input.
+pub fn new_password() -> Result<String, Box<dyn Error>> {
+    let password = if io::stdin().is_terminal() {
+        let quiet = Quiet::begin()?;
+        let password = ask("New password: ")?;
+        let again = ask("Once more: ")?;
+        drop(quiet);
+        if password != again {
+            return Err("the two passwords differ; nothing was changed".into());
+        }
+        password
+    } else {
+        line()?
+    };
+    if password.is_empty() {
+        return Err("the password is empty; nothing was changed".into());
+    }
+    Ok(password)
+}
+
+fn ask(text: &str) -> io::Result<String> {
+    let mut out = io::stderr().lock();
+    write!(out, "{text}")?;
+    out.flush()?;
+    let password = line()?;
+    writeln!(out)?;
+    Ok(password)
+}
+
+/// A line without its end; one octet more than a password may have is enough to see that it is too long.
+fn line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().take(4096).read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The terminal shows nothing as long as this lives.
+struct Quiet(Termios);
+
+impl Quiet {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing put back.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+    }
+}

@@ -1,0 +1,228 @@
+//! `pillarbox serve`: the server that a configuration describes.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use clap::Args;
+use pillarbox::driver::{Hub, Service, TlsConfig};
+use pillarbox::protocol::session::Bye;
+use pillarbox::store::{AccountTable, Accounts, Embedded, FileAccounts, Options, StoredAccounts};
+use pillarbox::{Server, Settings};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::check::{load_file, load_tls, read_tls, tls_fault};
+use super::config::{self, Config, Source};
+use super::control::Control;
+use super::log::{Level, Line, Log};
+use super::runtime::Choice;
+use super::signals;
+
+/// Options of `pillarbox serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration.
+    #[arg(long, default_value = config::FILE)]
+    config: PathBuf,
+    /// The runtime to serve on.
+    #[arg(long, value_enum, default_value_t = Choice::default())]
+    runtime: Choice,
+}
+
+impl Serve {
+    /// Serves until a signal.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let config = Config::read(&self.config)?;
+        let log = Log::start()?;
+        let people = People::open(&config)?;
+        let backend = Arc::new(Embedded::open(&config.store, Options::default())?);
+        let tls = config.tls.as_ref().map(load_tls).transpose()?;
+        let mut builder = Server::builder(backend, people.accounts())
+            .settings(within_descriptors(config.settings.clone(), &log))
+            .observer(Arc::new(log.clone()));
+        for listener in &config.listen {
+            builder = match listener.implicit_tls {
+                true => builder.listen_tls(listener.address.to_string()),
+                false => builder.listen(listener.address.to_string()),
+            };
+        }
+        if let Some(tls) = &tls {
+            builder = builder.tls(tls.clone());
+        }
+        let server = builder.build()?;
+        let _control = people.control(&config, server.hub())?;
+        tell_addresses(&server, &config, &log);
+        let reload = Reload {
+            path: self.config,
+            began: config,
+            people,
+            service: Arc::downgrade(server.service()),
+            tls,
+            log: log.clone(),
+        };
+        signals::watch(server.hub().clone(), Some(reload.on_signal()))?;
+        server.run(self.runtime.into())?;
+        log.write(Line::new(Level::Info, "stopped"));
+        log.flush();
+        Ok(())
+    }
+}
+
+fn tell_addresses(server: &Server, config: &Config, log: &Log) {
+    for (address, listener) in server.addresses().iter().zip(&config.listen) {
+        let tls = match (listener.implicit_tls, &config.tls) {
+            (true, _) => "implicit",
+            (false, Some(_)) => "starttls",
+            (false, None) => "none",
+        };
+        let line = Line::new(Level::Info, "listening");
+        log.write(line.field("address", address).field("tls", tls));
+    }
+}
+
+/// As many descriptors as the system gives, and no more connections than fit in.
+fn within_descriptors(mut settings: Settings, log: &Log) -> Settings {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What is not given is counted below.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let Some(given) = getrlimit(Resource::Nofile).current else {
+        return settings;
+    };
+    let room = usize::try_from(given).unwrap_or(usize::MAX);
+    let room = room.saturating_sub(RESERVED).max(1);
+    if settings.max_connections > room {
+        let line = Line::new(Level::Warn, "fewer_connections");
+        let text = "the system gives too few file descriptors for max_connections; raise its limit (ulimit -n, LimitNOFILE)";
+        log.write(
+            line.field("max", room)
+                .field("wanted", settings.max_connections)
+                .field("why", text),
+        );
+        settings.max_connections = room;
+    }
+    settings
+}
+
+/// Descriptors for files of the store, listeners, and connections that are told that they are too many.
+const RESERVED: usize = 128;
+
+/// Who may sign in.
+#[derive(Clone)]
+enum People {
+    Stored(Arc<AccountTable>, Arc<StoredAccounts>),
+    File(Arc<FileAccounts>),
+}
+
+impl People {
+    fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
+        Ok(match &config.accounts {
+            Source::Store => {
+                let table = Arc::new(AccountTable::open(&config.store)?);
+                Self::Stored(table.clone(), Arc::new(StoredAccounts::new(table)?))
+            }
+            Source::File(path) => Self::File(Arc::new(load_file(path)?)),
+        })
+    }
+
+    fn accounts(&self) -> Arc<dyn Accounts> {
+        match self {
+            Self::Stored(_, accounts) => accounts.clone(),
+            Self::File(accounts) => accounts.clone(),
+        }
+    }
+
+    /// The door for `pillarbox account`, where it changes anything.
+    fn control(&self, config: &Config, hub: &Hub) -> Result<Option<Control>, String> {
+        let Self::Stored(table, _) = self else {
+            return Ok(None);
+        };
+        let started = Control::start(&config.store, table.clone(), hub.clone());
+        let fault = |e| {
+            format!(
+                "cannot open control.sock in {}: {e}",
+                config.store.display()
+            )
+        };
+        started.map(Some).map_err(fault)
+    }
+}
+
+/// What SIGHUP reads again. What is refused stays as it was.
+struct Reload {
+    path: PathBuf,
+    /// The configuration the server began with: some of it stays.
+    began: Config,
+    people: People,
+    /// Not held, so that the store is closed before the process ends.
+    service: Weak<Service>,
+    tls: Option<TlsConfig>,
+    log: Log,
+}
+
+impl Reload {
+    fn on_signal(self) -> signals::Reload {
+        Box::new(move || self.run())
+    }
+
+    fn run(&self) {
+        let Some(service) = self.service.upgrade() else {
+            return;
+        };
+        let config = match Config::read(&self.path) {
+            Ok(config) => config,
+            Err(error) => return self.refused("configuration", &error.to_string()),
+        };
+        if let Err(error) = self.certificates(&config) {
+            self.refused("certificates", &error);
+        }
+        if let Err(error) = self.accounts(service.hub()) {
+            self.refused("accounts", &error);
+        }
+        let mut settings = within_descriptors(config.settings.clone(), &self.log);
+        if self.needs_restart(&config) {
+            // It was checked against other listeners than there are.
+            settings.plaintext_login &= service.settings().plaintext_login;
+            let text = "store, listen, tls (there or not) and accounts change at a restart only";
+            let line = Line::new(Level::Warn, "restart_needed");
+            self.log.write(line.field("why", text));
+        }
+        service.replace_settings(settings);
+        self.log.write(Line::new(Level::Info, "reloaded"));
+    }
+
+    fn needs_restart(&self, config: &Config) -> bool {
+        config.store != self.began.store
+            || config.listen != self.began.listen
+            || config.tls.is_some() != self.began.tls.is_some()
+            || config.accounts != self.began.accounts
+    }
+
+    fn certificates(&self, config: &Config) -> Result<(), String> {
+        let (Some(files), Some(tls)) = (&config.tls, &self.tls) else {
+            return Ok(());
+        };
+        let (chain, key) = read_tls(files)?;
+        tls.replace(&chain, &key).map_err(|e| tls_fault(files, &e))
+    }
+
+    /// Sessions of accounts that are gone end.
+    fn accounts(&self, hub: &Hub) -> Result<(), String> {
+        let (People::File(accounts), Source::File(path)) = (&self.people, &self.began.accounts)
+        else {
+            return Ok(());
+        };
+        let gone = accounts
+            .reload()
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        gone.into_iter()
+            .for_each(|id| hub.disconnect(id, Bye::AccountDisabled));
+        Ok(())
+    }
+
+    fn refused(&self, what: &str, error: &str) {
+        let line = Line::new(Level::Error, "reload_refused");
+        self.log
+            .write(line.field("what", what).field("error", error));
+    }
+}

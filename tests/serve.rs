@@ -1,0 +1,96 @@
+//! `pillarbox serve`, `account` and `config`: the real binary, its signals, its log, and several servers in one process.
+#![cfg(feature = "cli")]
+
+#[path = "serve/accounts.rs"]
+mod accounts;
+#[path = "serve/harness.rs"]
+mod harness;
+#[path = "serve/library.rs"]
+mod library;
+#[path = "serve/log.rs"]
+mod log;
+#[path = "serve/signals.rs"]
+mod signals;
+
+use harness::{Folder, PLAIN, Server, pillarbox};
+
+/// Runs a test on each runtime there is.
+fn on_each_runtime(test: impl Fn(&str)) {
+    for runtime in [
+        #[cfg(feature = "runtime-tokio")]
+        "tokio",
+        #[cfg(feature = "runtime-smol")]
+        "smol",
+    ] {
+        test(runtime);
+    }
+}
+
+#[test]
+fn config_check_names_the_line_and_what_was_expected() {
+    let folder = Folder::new("check");
+    let path = folder.write("pillarbox.toml", &format!("{PLAIN}[limits]\nlines = 3\n"));
+    let path = path.to_string_lossy();
+    let check = |path: &str| pillarbox(&["config", "check", "--config", path], "");
+    let (code, out, error) = check(&path);
+    assert_eq!((code, &*out), (1, ""));
+    let line = PLAIN.lines().count() + 2;
+    let said = format!("pillarbox: {path}:{line}: unknown field `lines`, expected one of ");
+    assert!(error.starts_with(&said), "{error}");
+    let (code, _, same) = pillarbox(&["serve", "--config", &path], "");
+    assert_eq!((code, same), (1, error), "serve says the same");
+
+    folder.write("pillarbox.toml", PLAIN);
+    let (code, out, error) = check(&path);
+    assert_eq!((code, &*error), (0, ""), "{out}");
+
+    folder.write("cert.pem", "no certificate");
+    folder.write("key.pem", "no key");
+    let tls = format!("{PLAIN}[tls]\ncertificates = \"cert.pem\"\nkey = \"key.pem\"\n");
+    folder.write("pillarbox.toml", &tls);
+    let (code, _, error) = check(&path);
+    assert_eq!(code, 1);
+    assert!(error.contains("cert.pem"), "{error}");
+    let (code, _, error) = check("/nowhere/pillarbox.toml");
+    assert_eq!(code, 1);
+    assert!(error.contains("/nowhere/pillarbox.toml: "), "{error}");
+}
+
+#[test]
+fn a_store_has_one_server() {
+    let folder = Folder::new("one");
+    let server = Server::start(&folder, PLAIN, &[]);
+    let (code, _, error) = pillarbox(&["serve", "--config", &folder.config()], "");
+    assert_eq!(code, 1);
+    assert!(error.contains("in use by another process"), "{error}");
+    server.terminate();
+}
+
+#[test]
+fn one_connection_more_than_there_may_be_is_greeted_with_bye() {
+    let folder = Folder::new("caps");
+    let config = format!("max_connections = 3\n{PLAIN}");
+    let server = Server::start(&folder, &config, &[]);
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect(0);
+        assert!(client.line().starts_with("* OK "));
+        clients.push(client);
+    }
+    let mut refused = server.connect(0);
+    let said = refused.line();
+    assert!(said.starts_with("* BYE [UNAVAILABLE] "), "{said}");
+    assert!(refused.is_closed());
+    clients[0].command("a LOGOUT");
+    server.wait_for_log(&["event=connection", "reason=logout"]);
+    assert!(server.connect(0).line().starts_with("* OK "));
+    server.wait_for_log(&["event=connection", "reason=too_many_connections"]);
+    server.terminate();
+
+    let config = format!("max_connections_per_address = 1\n{PLAIN}");
+    let server = Server::start(&folder, &config, &[]);
+    let mut first = server.connect(0);
+    assert!(first.line().starts_with("* OK "));
+    assert!(server.connect(0).line().starts_with("* BYE "));
+    server.terminate();
+}

@@ -1,0 +1,179 @@
+//! SIGTERM and SIGINT end in good order, SIGHUP swaps what can be swapped.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::harness::{Client, Folder, PLAIN, Server};
+use super::on_each_runtime;
+
+#[test]
+fn a_signal_lets_an_append_in_flight_finish() {
+    on_each_runtime(|runtime| {
+        for signal in ["TERM", "INT"] {
+            end_with_an_append(runtime, signal);
+        }
+    });
+}
+
+fn end_with_an_append(runtime: &str, signal: &str) {
+    let folder = Folder::new(&format!("append-{runtime}-{signal}"));
+    folder.write("pillarbox.toml", PLAIN);
+    folder.account(&["add", "ann"], "pw\n");
+    let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+    let mut idle = server.sign_in("ann", "pw");
+    let mut client = server.sign_in("ann", "pw");
+    client.command("b SELECT INBOX");
+    client.send("c APPEND INBOX {100012}\r\n");
+    client.until("+ ");
+    client.send("Subject: x\r\n");
+    client.send(&"a".repeat(50_000));
+    server.signal(signal);
+    let said = idle.line();
+    assert!(said.starts_with("* BYE [UNAVAILABLE] "), "{said}");
+    assert!(idle.is_closed());
+    client.send(&format!("{}\r\n", "b".repeat(50_000)));
+    let said = client.until("c ");
+    assert!(said.contains("c OK [APPENDUID "), "{said}");
+    assert!(client.line().starts_with("* BYE "));
+    assert!(client.is_closed());
+    let log = server.ends_well();
+    let ended = |line: &&String| line.contains("reason=shutdown") && line.contains("account=ann");
+    assert_eq!(log.iter().filter(ended).count(), 2, "{log:#?}");
+
+    let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+    let mut client = server.sign_in("ann", "pw");
+    let said = client.command("b STATUS INBOX (MESSAGES SIZE)");
+    assert!(said.contains("MESSAGES 1 SIZE 100012"), "{said}");
+    server.terminate();
+}
+
+#[test]
+fn a_client_that_holds_a_command_open_does_not_hold_up_the_end() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("held-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "pw\n");
+        let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+        let mut client = server.sign_in("ann", "pw");
+        client.send("c APPEND INBOX {12}\r\n");
+        client.until("+ ");
+        let log = server.terminate();
+        let ended =
+            |line: &String| line.contains("event=connection") && line.contains("reason=shutdown");
+        assert!(log.iter().any(ended), "{log:#?}");
+    });
+}
+
+/// A certificate for localhost and its key, in PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([String::from("localhost")]);
+    let made = made.expect("a certificate can be made");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// Connects with TLS to a listener for it, trusting only this certificate.
+fn connect_tls(
+    server: &Server,
+    listener: usize,
+    trusted: &str,
+) -> Client<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_slice(trusted.as_bytes()).expect("it is PEM");
+    roots.add(certificate).expect("it can be trusted");
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let layer = ClientConnection::new(Arc::new(config), name).expect("a layer");
+    Client::new(StreamOwned::new(layer, server.socket(listener)))
+}
+
+const TLS: &str = "store = \"store\"\nmax_connections = 20\n[[listen]]\naddress = \"127.0.0.1:0\"\nimplicit_tls = true\n\
+    [[listen]]\naddress = \"127.0.0.1:0\"\n[tls]\ncertificates = \"cert.pem\"\nkey = \"key.pem\"\n";
+
+#[test]
+fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("hup-{runtime}"));
+        let (first, second) = (certificate(), certificate());
+        folder.write("cert.pem", &first.0);
+        folder.write("key.pem", &first.1);
+        let server = Server::start(&folder, TLS, &["--runtime", runtime]);
+        let mut old = connect_tls(&server, 0, &first.0);
+        assert!(old.line().starts_with("* OK "));
+
+        // A key that does not go with the certificate.
+        folder.write("cert.pem", &second.0);
+        server.signal("HUP");
+        server.wait_for_log(&["level=error", "event=reload_refused", "what=certificates"]);
+        server.wait_for_lines(&["event=reloaded"], 1);
+        assert!(
+            connect_tls(&server, 0, &first.0)
+                .line()
+                .starts_with("* OK ")
+        );
+
+        // Both, and a limit.
+        folder.write("key.pem", &second.1);
+        folder.write(
+            "pillarbox.toml",
+            &format!("name = \"Second\"\n{TLS}[limits]\ntag = 8\n"),
+        );
+        server.signal("HUP");
+        server.wait_for_lines(&["event=reloaded"], 2);
+        let mut new = connect_tls(&server, 0, &second.0);
+        assert!(new.line().contains("Second ready"));
+        new.send("a12345678 NOOP\r\n");
+        assert!(new.line().starts_with("* BAD "));
+        assert!(
+            old.command("a12345678 NOOP").contains("a12345678 OK "),
+            "the old one keeps its limits"
+        );
+
+        // A configuration that is wrong.
+        folder.write("pillarbox.toml", &format!("{TLS}[limits]\ntag = 1\n"));
+        server.signal("HUP");
+        let line = server.wait_for_log(&["event=reload_refused", "what=configuration"]);
+        assert!(line.contains("tag is 1; expected 8 to 1024"), "{line}");
+        assert!(
+            connect_tls(&server, 0, &second.0)
+                .line()
+                .contains("Second ready")
+        );
+
+        // Without TLS nobody signs in.
+        let mut plain = server.connect(1);
+        let said = plain.line();
+        assert!(
+            said.contains("LOGINDISABLED")
+                && said.contains("STARTTLS")
+                && !said.contains("AUTH=PLAIN"),
+            "{said}"
+        );
+        let said = plain.command("a LOGIN ann pw");
+        assert!(said.contains("a NO [PRIVACYREQUIRED] "), "{said}");
+        server.terminate();
+    });
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_over_tls() {
+    let folder = Folder::new("caps-tls");
+    let (chain, key) = certificate();
+    folder.write("cert.pem", &chain);
+    folder.write("key.pem", &key);
+    let config = TLS.replace("max_connections = 20", "max_connections = 1");
+    let server = Server::start(&folder, &config, &[]);
+    let mut first = connect_tls(&server, 0, &chain);
+    assert!(first.line().starts_with("* OK "));
+    let mut second = connect_tls(&server, 0, &chain);
+    assert!(second.line().starts_with("* BYE [UNAVAILABLE] "));
+    server.terminate();
+}
