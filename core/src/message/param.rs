@@ -211,16 +211,17 @@ struct Piece {
     text: Vec<u8>,
     /// Where in `text` the value begins, if there was an equals sign, which is left out.
     equals: Option<usize>,
-    space: bool,
+    /// White space since the last octet of the text.
+    space: Vec<u8>,
 }
 
 impl Piece {
-    /// White space within a text is kept as one space; around it, it is none.
+    /// White space within a text is kept; around it, it is none.
     fn push(&mut self, b: u8) {
-        let begun = self.text.len() > self.equals.unwrap_or(0);
-        if core::mem::take(&mut self.space) && begun {
-            self.text.push(b' ');
+        if self.text.len() > self.equals.unwrap_or(0) {
+            self.text.append(&mut self.space);
         }
+        self.space.clear();
         self.text.push(b);
     }
 
@@ -253,7 +254,7 @@ impl Iterator for Pieces<'_> {
         let mut piece = Piece {
             text: Vec::new(),
             equals: None,
-            space: false,
+            space: Vec::new(),
         };
         let mut octets = self.rest.iter().enumerate();
         while let Some((at, &b)) = octets.next() {
@@ -265,13 +266,14 @@ impl Iterator for Pieces<'_> {
                 b'"' => piece.quoted(&mut octets),
                 b'(' => {
                     skip_comment(&mut octets);
-                    piece.space = true;
+                    piece.space.push(b' ');
                 }
                 b'=' if piece.equals.is_none() => {
                     piece.equals = Some(piece.text.len());
-                    piece.space = false;
+                    piece.space.clear();
                 }
-                b' ' | b'\t' | b'\r' | b'\n' => piece.space = true,
+                b' ' | b'\t' => piece.space.push(b),
+                b'\r' | b'\n' => {}
                 _ => piece.push(b),
             }
         }
