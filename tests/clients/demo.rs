@@ -86,7 +86,7 @@ impl Demo {
 
     /// Ends it as an operator would; it must end well.
     pub fn terminate(mut self) {
-        run(&["kill", "-TERM", &self.child.id().to_string()]);
+        run(&["kill", "-TERM", &self.pid().to_string()]);
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the demo can be waited for") {
@@ -96,6 +96,11 @@ impl Demo {
             assert!(since.elapsed() < PATIENCE, "SIGTERM ends the demo in time");
             std::thread::yield_now();
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// `kill -9`.
