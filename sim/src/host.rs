@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use crate::random::Random;
 use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
@@ -40,17 +41,10 @@ impl Chunking {
 }
 
 fn random_cuts(mut octets: &[u8], seed: u64) -> Vec<&[u8]> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut random = Random::new(seed);
     let mut cuts = Vec::new();
     while !octets.is_empty() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        // Less than 40.
-        let n = usize::try_from(state % 40 + 1)
-            .unwrap_or(1)
-            .min(octets.len());
-        let (head, tail) = octets.split_at(n);
+        let (head, tail) = octets.split_at((random.below(40) + 1).min(octets.len()));
         cuts.push(head);
         octets = tail;
     }

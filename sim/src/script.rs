@@ -142,6 +142,7 @@ impl Script {
     fn run_in(&self, chunking: Chunking) -> Result<Vec<String>, Failure> {
         let mut host = Host::new(&self.options);
         let mut said: Vec<String> = Vec::new();
+        let mut names = Names::new();
         let mut left: std::collections::BTreeMap<String, std::collections::VecDeque<String>> =
             std::collections::BTreeMap::new();
         let mut lines = self.lines.iter().peekable();
@@ -150,11 +151,11 @@ impl Script {
                 |text: String| Failure(format!("{}:{number} ({chunking:?}): {text}", self.name));
             match line {
                 Line::Client(name, octets) => {
-                    let mut octets = octets.clone();
+                    let mut octets = fill_in(octets, &names);
                     while let Some((_, Line::Client(next, more))) = lines.peek()
                         && next == name
                     {
-                        octets.extend_from_slice(more);
+                        octets.extend_from_slice(&fill_in(more, &names));
                         lines.next();
                     }
                     for (other, rest) in host
@@ -182,7 +183,7 @@ impl Script {
                             "expected {expected:?}, and nothing more was said"
                         )));
                     };
-                    if !matches(expected, &actual) {
+                    if !matches_and_names(expected, &actual, &mut names) {
                         return Err(fail(format!("expected {expected:?}, got {actual:?}")));
                     }
                     said.push(mask(&actual));
@@ -195,7 +196,7 @@ impl Script {
                             return Err(fail(format!("nothing like {expected:?} was said")));
                         };
                         said.push(mask(&actual));
-                        if matches(expected, &actual) {
+                        if matches_and_names(expected, &actual, &mut names) {
                             break;
                         }
                     }
@@ -244,10 +245,52 @@ fn spoken(name: String, rest: &str) -> Option<Line> {
     })
 }
 
+fn fill_in(octets: &[u8], names: &Names) -> Vec<u8> {
+    match std::str::from_utf8(octets) {
+        Ok(text) => named(text, names).into_bytes(),
+        Err(_) => octets.to_vec(),
+    }
+}
+
 fn host_lines(host: &mut Host, name: &str) -> Vec<String> {
     let output = host.take_output(name);
     let text = String::from_utf8_lossy(&output);
     text.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+/// Words that scripts gave a name to.
+type Names = std::collections::BTreeMap<String, String>;
+
+/// A line with the words named so far in the place of `<$name>`.
+fn named(line: &str, names: &Names) -> String {
+    names.iter().fold(line.to_owned(), |line, (name, word)| {
+        line.replace(&format!("<${name}>"), word)
+    })
+}
+
+/// Like [`matches`]; one `<$name>` that has no word yet takes the one that stands there.
+fn matches_and_names(expected: &str, actual: &str, names: &mut Names) -> bool {
+    let expected = named(expected, names);
+    let Some((before, (name, after))) = expected
+        .split_once("<$")
+        .and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
+    else {
+        return matches(&expected, actual);
+    };
+    let Some(start) = before
+        .rsplit("<any>")
+        .next()
+        .and_then(|text| actual.find(text).map(|at| at + text.len()))
+    else {
+        return false;
+    };
+    let word: String = actual[start..]
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    let whole = format!("{before}{word}{after}");
+    names.insert(name.to_owned(), word);
+    matches(&whole, actual)
 }
 
 /// `<any>` stands for any text.

@@ -90,9 +90,11 @@ impl Storing {
         };
         selected.learn_keywords(&mut s.out, &set.keywords);
         let modseqs = enabled.condstore || enabled.qresync;
+        // Of a silent change the client only knows all if nobody else made one it was not told of (RFC 9051 §6.4.6).
+        let alone = set.modseq.is_some_and(|m| m.0 == selected.told.0 + 1);
         for &(uid, modseq, flags) in &set.rows {
             let changed = set.changed.contains(uid);
-            if changed {
+            if changed && (alone || !self.change.silent) {
                 selected.told_flags(uid, modseq);
             }
             if self.change.silent && !(modseqs && changed) {

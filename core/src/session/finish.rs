@@ -184,6 +184,9 @@ impl Session {
             // The mailbox stays dirty.
             Err(error) => {
                 self.store_failed("Changes", &error);
+                if let Some(selected) = &mut self.selected {
+                    selected.holds = true;
+                }
                 return false;
             }
         }
@@ -232,7 +235,7 @@ impl Session {
         }
     }
 
-    /// While an expunge is held back, MODSEQs above it may have been told: the client must not go by those (RFC 7162 §3.2, §6).
+    /// While something is held back, MODSEQs above it may have been told: the client must not go by those (RFC 7162 §3.2, §6).
     fn told_while_holding(&mut self) {
         if let Some(selected) = self.selected.as_ref().filter(|m| m.holds)
             && self.enabled.condstore
@@ -240,7 +243,7 @@ impl Session {
             crate::response::ok_code(
                 &mut self.out,
                 format_args!("HIGHESTMODSEQ {}", selected.told.0),
-                "An expunge is still to be told",
+                "Something below is still to be told",
             );
         }
     }

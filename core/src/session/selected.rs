@@ -39,7 +39,7 @@ pub(crate) struct Selected {
     pub deleted: bool,
     /// Flags told at a modseq above `told`.
     own: BTreeMap<Uid, ModSeq>,
-    /// An expunge is held back.
+    /// Something the client is to be told is held back.
     pub holds: bool,
 }
 
