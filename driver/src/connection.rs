@@ -85,7 +85,8 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         let began = clock.now();
         let inbox = Arc::new(Inbox::default());
         let current = service.current();
-        let address = peer.map(|p| p.ip().to_canonical());
+        let peer = peer.map(|p| SocketAddr::new(p.ip().to_canonical(), p.port()));
+        let address = peer.map(|p| p.ip());
         let membership = service.hub.enter(inbox.clone(), address, &current.settings);
         let config = current.config(kind == ListenerKind::Plain && service.has_tls());
         let mut facts = Peer::plain(address);
@@ -160,7 +161,10 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         }
         if let Some(reason) = letters.bye {
             self.session.handle_shutdown(reason);
-            self.leave.get_or_insert((reason, now.tick.after(LEAVE)));
+            // Nobody is told anything before the handshake: one that stands still would only hold up the end.
+            let stands = reason == Bye::Shutdown && self.handshaking();
+            let patience = if stands { 0 } else { LEAVE };
+            self.leave.get_or_insert((reason, now.tick.after(patience)));
         }
         true
     }
@@ -515,7 +519,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
             this.record.at(now.tick);
             let moved = match this.round(cx, now) {
                 Ok(moved) => moved,
-                Err(_) => this.broke(),
+                Err(error) => this.broke(&error),
             };
             if this.finished(cx, now) {
                 return Poll::Ready(this.record.ended());
@@ -535,8 +539,9 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
 
 impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     /// The transport failed: the session undoes what it began.
-    fn broke(&mut self) -> Moved {
+    fn broke(&mut self, error: &io::Error) -> Moved {
         self.broken = true;
+        self.record.summary.error = Some(error.to_string().into());
         self.session.handle_reset();
         true
     }

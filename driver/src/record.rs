@@ -43,6 +43,7 @@ impl Record {
                 account: None,
                 tls,
                 reason: None,
+                error: None,
                 duration: Duration::ZERO,
             },
             observer,

@@ -56,6 +56,8 @@ pub struct Summary {
     pub tls: bool,
     /// Why it ended; `None`: the transport failed, or the connection was dropped.
     pub reason: Option<CloseReason>,
+    /// What the transport said when it failed, or how TLS did.
+    pub error: Option<Arc<str>>,
     /// From beginning to end.
     pub duration: Duration,
 }

@@ -82,6 +82,9 @@ fn folder(config: &Path) -> Result<PathBuf, Box<dyn Error>> {
 
 /// Takes the accounts, or asks who has them; a server that is just starting or stopping is waited for.
 fn apply(folder: &Path, request: &Request) -> Result<Vec<String>, Box<dyn Error>> {
+    if !folder.exists() && !matches!(request, Request::Add { .. }) {
+        return Err(format!("there is no store in {}", folder.display()).into());
+    }
     let began = Instant::now();
     loop {
         match AccountTable::open(folder) {

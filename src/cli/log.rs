@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pillarbox::driver::{Observer, Summary};
 use pillarbox::protocol::date::Date;
+use pillarbox::protocol::effect::ErrorKind;
 use pillarbox::protocol::session::{Bye, CloseReason, Event};
 
 /// Writes lines; cheap to clone.
@@ -44,10 +45,10 @@ impl Log {
         }
     }
 
-    /// Returns when what came before is written, or after a second.
+    /// Returns when what came before is written, or after a second; at once when the log is stuck.
     pub fn flush(&self) {
         let (done, written) = channel();
-        if self.lines.send(Entry::Flush(done)).is_ok() {
+        if self.lines.try_send(Entry::Flush(done)).is_ok() {
             // Nobody reads the log: nothing is to be done about it.
             let _ = written.recv_timeout(Duration::from_secs(1));
         }
@@ -126,10 +127,15 @@ impl Observer for Log {
                     .field("account", &account.name)
                     .field("mechanism", mechanism),
             ),
-            Event::LoginFailed { user, mechanism } => self.write(
+            Event::LoginFailed {
+                user,
+                mechanism,
+                kind,
+            } => self.write(
                 line(Level::Warn, "login_failed")
                     .field("user", user)
-                    .field("mechanism", mechanism),
+                    .field("mechanism", mechanism)
+                    .field("reason", refusal(*kind)),
             ),
             Event::StoreFailed { operation, error } => self.write(
                 line(Level::Error, "store_failed")
@@ -147,6 +153,7 @@ impl Observer for Log {
                 .field("tls", summary.tls)
                 .option("account", summary.account.as_deref())
                 .field("reason", reason(summary.reason))
+                .option("error", summary.error.as_deref())
                 .field("in", summary.octets_in)
                 .field("out", summary.octets_out)
                 .field("commands", summary.commands)
@@ -155,6 +162,15 @@ impl Observer for Log {
                     format_args!("{:.3}", summary.duration.as_secs_f64()),
                 ),
         );
+    }
+}
+
+fn refusal(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AuthenticationFailed => "wrong_name_or_password",
+        ErrorKind::Disabled => "disabled",
+        ErrorKind::Unavailable => "too_many_sign_ins",
+        _ => "accounts_failed",
     }
 }
 

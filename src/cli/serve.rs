@@ -1,13 +1,16 @@
 //! `pillarbox serve`: the server that a configuration describes.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use pillarbox::driver::{Hub, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
-use pillarbox::store::{AccountTable, Accounts, Embedded, FileAccounts, Options, StoredAccounts};
+use pillarbox::store::{
+    AccountError, AccountTable, Accounts, Embedded, FileAccounts, Options, StoredAccounts,
+};
 use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -118,7 +121,7 @@ impl People {
     fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
         Ok(match &config.accounts {
             Source::Store => {
-                let table = Arc::new(AccountTable::open(&config.store)?);
+                let table = Arc::new(open_table(&config.store)?);
                 Self::Stored(table.clone(), Arc::new(StoredAccounts::new(table)?))
             }
             Source::File(path) => Self::File(Arc::new(load_file(path)?)),
@@ -145,6 +148,19 @@ impl People {
             )
         };
         started.map(Some).map_err(fault)
+    }
+}
+
+/// Opens the accounts; a `pillarbox account` that has them for a moment is waited for.
+fn open_table(folder: &Path) -> Result<AccountTable, AccountError> {
+    let began = Instant::now();
+    loop {
+        match AccountTable::open(folder) {
+            Err(AccountError::InUse(_)) if began.elapsed() < Duration::from_secs(1) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
     }
 }
 

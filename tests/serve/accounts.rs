@@ -64,6 +64,7 @@ fn accounts_change_with_the_server_stopped_and_while_it_runs() {
     let mut again = server.connect(0);
     let said = again.command("a LOGIN ann second");
     assert!(said.contains("a NO [CONTACTADMIN] "), "{said}");
+    server.wait_for_log(&["event=login_failed", "user=ann", "reason=disabled"]);
     let state = |name: &str, state: &str| (name.to_owned(), state.to_owned());
     assert_eq!(
         names(&folder),
@@ -112,8 +113,14 @@ fn passwords_are_never_arguments_nor_empty() {
         assert_eq!(code, 1);
         assert!(error.contains(said), "{error}");
     }
-    assert_eq!(folder.account(&["list"], ""), "");
+    let (code, _, error) = folder.try_account(&["list"], "");
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("there is no store in"),
+        "nothing was made: {error}"
+    );
     folder.account(&["add", "ann"], &"x".repeat(1024));
+    assert!(folder.account(&["list"], "").ends_with(" enabled ann\n"));
 }
 
 #[test]

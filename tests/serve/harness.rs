@@ -207,6 +207,11 @@ impl Server {
         self.ends_well()
     }
 
+    /// Waits for the end; -1: a signal was its end.
+    pub fn exit_code(mut self) -> i32 {
+        wait(&mut self.child, "pillarbox serve")
+    }
+
     /// Waits for the end, which must have exit code 0.
     pub fn ends_well(mut self) -> Vec<String> {
         let code = wait(&mut self.child, "pillarbox serve");

@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -66,6 +67,68 @@ fn a_client_that_holds_a_command_open_does_not_hold_up_the_end() {
             |line: &String| line.contains("event=connection") && line.contains("reason=shutdown");
         assert!(log.iter().any(ended), "{log:#?}");
     });
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let folder = Folder::new("second");
+    folder.write("pillarbox.toml", PLAIN);
+    folder.account(&["add", "ann"], "pw\n");
+    let server = Server::start(&folder, PLAIN, &[]);
+    let mut idle = server.sign_in("ann", "pw");
+    let mut client = server.sign_in("ann", "pw");
+    client.send("c APPEND INBOX {12}\r\n");
+    client.until("+ ");
+    let began = Instant::now();
+    server.signal("TERM");
+    assert!(idle.line().starts_with("* BYE "));
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), -1, "a signal ended it");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_tls_handshake_that_stands_still_does_not_hold_up_the_end() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("handshake-{runtime}"));
+        let (chain, key) = certificate();
+        folder.write("cert.pem", &chain);
+        folder.write("key.pem", &key);
+        let server = Server::start(&folder, TLS, &["--runtime", runtime]);
+        let _silent = server.socket(0);
+        let mut other = connect_tls(&server, 0, &chain);
+        assert!(other.line().starts_with("* OK "), "both were accepted");
+        let began = Instant::now();
+        let log = server.terminate();
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            began.elapsed()
+        );
+        let ended = |line: &&String| line.contains("reason=shutdown");
+        assert_eq!(log.iter().filter(ended).count(), 2, "{log:#?}");
+    });
+}
+
+#[test]
+fn a_handshake_that_fails_is_logged_with_its_fault() {
+    let folder = Folder::new("fault");
+    let (chain, key) = certificate();
+    folder.write("cert.pem", &chain);
+    folder.write("key.pem", &key);
+    let server = Server::start(&folder, TLS, &[]);
+    let mut client = server.connect(0);
+    client.send("a LOGIN ann secret\r\n");
+    let line = server.wait_for_log(&["event=connection", "reason=connection_lost"]);
+    assert!(
+        line.contains(" error=") && !line.contains("secret"),
+        "{line}"
+    );
+    server.terminate();
 }
 
 /// A certificate for localhost and its key, in PEM.

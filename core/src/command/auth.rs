@@ -6,9 +6,9 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use crate::command::reply;
-use crate::effect::{Authenticate, ErrorKind};
+use crate::effect::{Authenticate, ErrorKind, StoreError};
 use crate::sasl::{self, Secret};
-use crate::session::{CloseReason, Done, Event, Input, Session, Step, Task};
+use crate::session::{CloseReason, Done, Event, Input, Session, Step, Task, refusal};
 use crate::wire::frame::Frame;
 
 pub(crate) fn login(s: &mut Session, user: &Bytes, password: Secret) -> Step {
@@ -17,7 +17,7 @@ pub(crate) fn login(s: &mut Session, user: &Bytes, password: Secret) -> Step {
     }
     match core::str::from_utf8(user) {
         Ok(user) if !user.is_empty() => check(s, String::from(user), password, "LOGIN"),
-        _ => failed(s, "".into(), "LOGIN"),
+        _ => malformed(s, "LOGIN"),
     }
 }
 
@@ -79,7 +79,7 @@ fn plain(s: &mut Session, response: &[u8]) -> Step {
     };
     match sasl::decode_plain(&octets) {
         Ok(plain) => check(s, plain.user, plain.password, "PLAIN"),
-        Err(_) => failed(s, "".into(), "PLAIN"),
+        Err(_) => malformed(s, "PLAIN"),
     }
 }
 
@@ -97,9 +97,20 @@ fn check(s: &mut Session, user: String, password: Secret, mechanism: &'static st
     }))
 }
 
-fn failed(s: &mut Session, user: Arc<str>, mechanism: &'static str) -> Step {
-    s.event(Event::LoginFailed { user, mechanism });
-    let done = Done::no("[AUTHENTICATIONFAILED] The user name or the password is wrong");
+/// A name or password that cannot be one.
+fn malformed(s: &mut Session, mechanism: &'static str) -> Step {
+    let text = "The user name or the password is wrong";
+    let error = StoreError::new(ErrorKind::AuthenticationFailed, text);
+    failed(s, "".into(), mechanism, &error)
+}
+
+fn failed(s: &mut Session, user: Arc<str>, mechanism: &'static str, error: &StoreError) -> Step {
+    s.event(Event::LoginFailed {
+        user,
+        mechanism,
+        kind: error.kind,
+    });
+    let done = Done::no(refusal(error, false));
     Step::Done(s.count_login_failure(done))
 }
 
@@ -124,12 +135,12 @@ impl Task for Checking {
                 s.logged_in(account, self.mechanism);
                 Step::Done(Done::ok(s.capability_code("Signed in")))
             }
-            Err(error) if error.kind == ErrorKind::AuthenticationFailed => {
-                failed(s, self.user.clone(), self.mechanism)
-            }
             Err(error) => {
-                let done = s.failed("Authenticate", &error);
-                Step::Done(s.count_login_failure(done))
+                let broke = error.kind == ErrorKind::ServerBug || error.detail.is_some();
+                if broke {
+                    s.store_failed("Authenticate", &error);
+                }
+                failed(s, self.user.clone(), self.mechanism, &error)
             }
         }
     }

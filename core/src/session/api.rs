@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use core::net::IpAddr;
 
-use crate::effect::{Account, Effect};
+use crate::effect::{Account, Effect, ErrorKind};
 use crate::limits::Limits;
 
 /// What every session of a listener shares.
@@ -123,6 +123,8 @@ pub enum Event {
         user: Arc<str>,
         /// LOGIN or the SASL mechanism.
         mechanism: &'static str,
+        /// Why: a wrong name or password, a disabled account, no room to check it now.
+        kind: ErrorKind,
     },
     /// The store failed; the detail is for the log only.
     StoreFailed {

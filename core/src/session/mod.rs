@@ -11,7 +11,7 @@ pub use api::{
     Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, TlsFacts,
 };
 pub(crate) use begin::bad;
-pub(crate) use finish::Done;
+pub(crate) use finish::{Done, refusal};
 pub(crate) use run::{Input, Step, Task};
 pub(crate) use selected::Selected;
 

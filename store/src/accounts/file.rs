@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use pillarbox_core::id::AccountId;
 
 use super::check::{COSTS, Checker, Costs, Directory, Found};
-use super::{decoy, hash, name_fault};
+use super::{hash, name_fault, neighbour};
 use crate::contract::{Accounts, Job};
 use crate::error::lock;
 
@@ -84,7 +84,7 @@ impl Directory for Entries {
     }
 
     fn decoy(&self, user: &str) -> Option<Arc<str>> {
-        decoy(user, self.table().values().map(|(_, hash)| hash))
+        neighbour(user, &self.table()).map(|(_, hash)| hash.clone())
     }
 }
 
@@ -120,7 +120,10 @@ fn parse(text: &str) -> io::Result<Table> {
 
 /// FNV-1a of the name, 63 bits: stable, since mail is kept under it.
 fn identity(name: &str) -> u64 {
-    super::fnv(name) >> 1
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash >> 1
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pillarbox_core::id::AccountId;
 
 use super::check::{COSTS, Checker, Costs, Directory, Found};
-use super::{decoy, hash, name_fault};
+use super::{hash, name_fault, neighbour};
 use crate::contract::{Accounts, Job};
 use crate::error::lock;
 
@@ -46,7 +46,7 @@ pub struct Listed {
 #[non_exhaustive]
 pub enum AccountError {
     /// Another process has them.
-    #[error("the accounts in {path} are in use by another process", path = .0.display())]
+    #[error("the accounts in {path} are in use by another process; stop that one first", path = .0.display())]
     InUse(PathBuf),
     /// A file cannot be used.
     #[error("cannot use {shown}: {source}", shown = .path.display())]
@@ -263,7 +263,7 @@ impl Directory for AccountTable {
 
     fn decoy(&self, user: &str) -> Option<Arc<str>> {
         let state = lock(&self.state);
-        decoy(user, state.accounts.values().map(|entry| &entry.hash))
+        neighbour(user, &state.accounts).map(|entry| entry.hash.clone())
     }
 }
 
