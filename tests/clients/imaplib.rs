@@ -5,7 +5,13 @@ use crate::demo::{Demo, run};
 fn imaplib_on(runtime: &str) {
     let demo = Demo::start(&["--runtime", runtime]);
     let (plain, tls) = (demo.plain.to_string(), demo.tls.to_string());
-    run(&["python3", "-c", include_str!("imaplib.py"), &plain, &tls]);
+    run(&[
+        "python3",
+        "-c",
+        include_str!("conversation.py"),
+        &plain,
+        &tls,
+    ]);
     demo.terminate();
 }
 

@@ -5,5 +5,6 @@ mod async_imap;
 mod curl;
 mod demo;
 mod imaplib;
+mod interimap;
 mod mbsync;
 mod mutt;

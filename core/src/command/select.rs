@@ -181,8 +181,10 @@ impl Select {
         let Some(selected) = &mut s.selected else {
             return self.done();
         };
-        let known = self.known(selected);
-        let gone = selected.view.missing(&changes.gone.intersection(&known));
+        let known = self.known();
+        let gone = changes.gone.intersection(&known);
+        let gone = gone.intersection(&self.unmatched(selected));
+        let gone = selected.view.missing(&gone);
         response::vanished(&mut s.out, &gone, true);
         selected.learn_keywords(&mut s.out, &changes.keywords);
         for &(uid, modseq, flags) in changes
@@ -204,15 +206,18 @@ impl Select {
         self.done()
     }
 
-    /// The UIDs the client may know: those it names, else all; where its sequence numbers still match ours, only those after (RFC 7162 §3.2.5.2).
-    fn known(&self, selected: &Selected) -> UidSet {
-        let all = UidSet::range(Uid::new(1).unwrap_or(Uid::MAX), Uid::MAX);
-        let Some(qresync) = &self.qresync else {
-            return all;
-        };
-        let known = qresync.known_uids.as_ref().map_or(all, numbers);
-        let Some((seqs, uids)) = &qresync.seq_match else {
-            return known;
+    /// The UIDs the client may know: those it names, else all.
+    fn known(&self) -> UidSet {
+        let named = self.qresync.as_ref().and_then(|q| q.known_uids.as_ref());
+        named.map_or_else(every_uid, numbers)
+    }
+
+    /// The UIDs among which messages the client knows may be gone: where its sequence numbers still match ours, only those after
+    /// (RFC 7162 §3.2.5.2).
+    fn unmatched(&self, selected: &Selected) -> UidSet {
+        let seq_match = self.qresync.as_ref().and_then(|q| q.seq_match.as_ref());
+        let Some((seqs, uids)) = seq_match else {
+            return every_uid();
         };
         let matched = numbers(seqs)
             .iter()
@@ -223,8 +228,8 @@ impl Select {
             .and_then(|(_, uid)| uid.get().checked_add(1))
             .and_then(Uid::new)
         {
-            Some(next) => known.intersection(&UidSet::range(next, Uid::MAX)),
-            None => known,
+            Some(next) => UidSet::range(next, Uid::MAX),
+            None => every_uid(),
         }
     }
 
@@ -235,6 +240,10 @@ impl Select {
             false => Done::ok("[READ-WRITE] SELECT completed"),
         })
     }
+}
+
+fn every_uid() -> UidSet {
+    UidSet::range(Uid::new(1).unwrap_or(Uid::MAX), Uid::MAX)
 }
 
 /// A set without `*`, as it stands.
