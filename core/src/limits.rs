@@ -26,6 +26,8 @@ pub struct Limits {
     pub depth_before_login: usize,
     /// Nested search keys: parentheses, NOT and OR alike.
     pub search_depth: usize,
+    /// BODY and TEXT keys of one SEARCH: each looks through whole messages.
+    pub search_texts: usize,
     /// Octets of a tag.
     pub tag: usize,
     /// Octets of a SASL response.
@@ -90,6 +92,7 @@ impl Default for Limits {
             tokens: 64 << 10,
             depth_before_login: 1,
             search_depth: 500,
+            search_texts: 100,
             tag: 128,
             sasl: 16 << 10,
             bad_before_login: 3,

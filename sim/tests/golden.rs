@@ -26,8 +26,8 @@ fn every_golden_mail_over_the_wire() {
             options.limits.output_high_water = high_water;
             let mut client = Client(Host::new(&options));
             let appended = client.append(&mail);
-            // No plain literal holds NUL.
-            if name == "nul" {
+            // No plain literal holds NUL; one of no octets is no message.
+            if name == "nul" || name == "empty" {
                 assert!(!appended.contains("OK [APPENDUID"), "{name}: {appended}");
                 continue;
             }

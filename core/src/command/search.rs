@@ -1,7 +1,7 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4; RFC 4731, RFC 5182, RFC 7162 §3.1.5).
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use crate::ast::{self, ReturnOptions, SearchKey, SearchStep};
 use crate::command::{completed, reply, resolve};
 use crate::effect;
 use crate::id::ModSeq;
-use crate::message::decode_text;
+use crate::message::{Charset, decode_search, search_charset};
 use crate::response;
 use crate::search::{Leaf, Program, Step as ProgramStep};
 use crate::session::{Done, Input, Session, Step, Task};
@@ -30,21 +30,24 @@ struct Searching {
     edges: bool,
 }
 
+/// The charsets named in BADCHARSET; more names of them are understood.
+const CHARSETS: &str = "US-ASCII UTF-8 ISO-8859-1 ISO-8859-2 ISO-8859-3 ISO-8859-4 ISO-8859-5 ISO-8859-6 ISO-8859-7 ISO-8859-8 ISO-8859-10 \
+ISO-8859-13 ISO-8859-14 ISO-8859-15 ISO-8859-16 WINDOWS-1250 WINDOWS-1251 WINDOWS-1252 WINDOWS-1253 WINDOWS-1254 WINDOWS-1255 WINDOWS-1256 \
+WINDOWS-1257 WINDOWS-1258 WINDOWS-874 KOI8-R KOI8-U IBM866 MACINTOSH GB2312 GBK GB18030 BIG5 EUC-JP ISO-2022-JP SHIFT_JIS EUC-KR";
+
 pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
-    if search
-        .charset
-        .as_deref()
-        .is_some_and(|c| !matches!(c, "UTF-8" | "US-ASCII"))
-    {
+    let Some(charset) = search_charset(search.charset.as_deref().unwrap_or("UTF-8")) else {
         if search.result.is_some_and(|r| r.save) {
             s.saved = Blocks::default();
         }
-        return Step::Done(Done::no("[BADCHARSET (US-ASCII UTF-8)] Search in UTF-8"));
-    }
+        return Step::Done(Done::no(format!(
+            "[BADCHARSET ({CHARSETS})] Search in UTF-8"
+        )));
+    };
     if search.modseq {
         s.enable_condstore();
     }
-    let program = match program(s, &search.keys) {
+    let program = match program(s, &search.keys, charset) {
         Ok(program) => Arc::new(program),
         Err(done) => return Step::Done(done),
     };
@@ -71,11 +74,11 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
 }
 
 /// The keys with sets resolved and texts decoded: nothing of the session is left in it.
-fn program(s: &Session, keys: &[SearchStep]) -> Result<Program, Done> {
+fn program(s: &Session, keys: &[SearchStep], charset: Charset) -> Result<Program, Done> {
     let mut steps = Vec::with_capacity(keys.len());
     for key in keys {
         steps.push(match key {
-            SearchStep::Key(key) => ProgramStep::Test(leaf(s, key)?),
+            SearchStep::Key(key) => ProgramStep::Test(leaf(s, key, charset)?),
             SearchStep::Not => ProgramStep::Not,
             SearchStep::And => ProgramStep::And,
             SearchStep::Or => ProgramStep::Or,
@@ -84,8 +87,11 @@ fn program(s: &Session, keys: &[SearchStep]) -> Result<Program, Done> {
     Ok(Program { steps })
 }
 
-fn leaf(s: &Session, key: &SearchKey) -> Result<Leaf, Done> {
-    let text = |octets: &[u8]| -> String { decode_text(octets, Some("utf-8")) };
+fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
+    let text = |octets: &[u8]| match decode_search(octets, charset) {
+        Some(text) => Ok(text),
+        None => Err(Done::bad("The text to search for is not in its charset")),
+    };
     Ok(match key {
         SearchKey::All => Leaf::All,
         SearchKey::Sequence(set) => Leaf::Uids(resolve(s, false, set)?),
@@ -103,9 +109,9 @@ fn leaf(s: &Session, key: &SearchKey) -> Result<Leaf, Done> {
         SearchKey::Internal(when, date) => Leaf::Internal(*when, *date),
         SearchKey::Sent(when, date) => Leaf::Sent(*when, *date),
         SearchKey::Saved(when, date) => Leaf::Saved(*when, *date),
-        SearchKey::Header(name, value) => Leaf::Header(name.clone(), text(value)),
-        SearchKey::Body(value) => Leaf::Body(text(value)),
-        SearchKey::Text(value) => Leaf::Text(text(value)),
+        SearchKey::Header(name, value) => Leaf::Header(name.clone(), text(value)?),
+        SearchKey::Body(value) => Leaf::Body(text(value)?),
+        SearchKey::Text(value) => Leaf::Text(text(value)?),
         SearchKey::ModSeq(modseq) => Leaf::ModSeq(*modseq),
         SearchKey::EmailId(Some(id)) => Leaf::EmailId(*id),
         SearchKey::ThreadId(Some(id)) => Leaf::ThreadId(*id),

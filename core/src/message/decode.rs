@@ -24,6 +24,7 @@ pub struct DecodeError;
 #[derive(Debug)]
 pub struct Decoder {
     encoding: Encoding,
+    lenient: bool,
     bits: u32,
     held: u32,
     /// Octets of a quoted-printable escape, or white space that may be at the end of a line.
@@ -36,9 +37,19 @@ impl Decoder {
     pub fn new(encoding: Encoding) -> Option<Self> {
         (encoding != Encoding::Unknown).then(|| Self {
             encoding,
+            lenient: false,
             bits: 0,
             held: 0,
             pending: Vec::new(),
+        })
+    }
+
+    /// A decoder that passes over damage, as RFC 2045 §6.8 wants of readers, and has no errors.
+    #[must_use]
+    pub fn lenient(encoding: Encoding) -> Option<Self> {
+        Self::new(encoding).map(|decoder| Self {
+            lenient: true,
+            ..decoder
         })
     }
 
@@ -61,7 +72,7 @@ impl Decoder {
     /// A lone sextet is left.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
         match self.encoding {
-            Encoding::Base64 if self.held >= 6 => Err(DecodeError),
+            Encoding::Base64 if self.held >= 6 && !self.lenient => Err(DecodeError),
             Encoding::QuotedPrintable => {
                 if self.pending.first() == Some(&b'=') {
                     out.append(&mut self.pending);
@@ -86,6 +97,7 @@ impl Decoder {
                 return Ok(());
             }
             b' ' | b'\t' | b'\r' | b'\n' => return Ok(()),
+            _ if self.lenient => return Ok(()),
             _ => return Err(DecodeError),
         };
         self.bits = self.bits << 6 | u32::from(value);

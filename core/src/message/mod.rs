@@ -15,4 +15,5 @@ pub(crate) use header::FieldSelector;
 pub use header::{header_fields, select_fields, sent_date, thread_ids};
 pub use scan::Scanner;
 pub use structure::{Leaf, Part, Span, Structure, TextPart};
+pub(crate) use text::{Charset, decode_search, search_charset};
 pub use text::{CharsetDecoder, decode_header, decode_text, fold_case};

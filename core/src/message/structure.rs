@@ -41,6 +41,8 @@ pub struct Leaf {
 /// A part that holds text for SEARCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TextPart {
+    /// Whether it is the header of a part or of a message within: TEXT looks at it, BODY does not.
+    pub header: bool,
     /// Its octets.
     pub span: Span,
     /// How they are encoded.
@@ -83,6 +85,21 @@ pub(super) struct Entry {
     pub extension: Vec<u8>,
     /// ENVELOPE of the message this part is the root of.
     pub envelope: Vec<u8>,
+}
+
+impl Entry {
+    fn is_encoded_message(&self) -> bool {
+        self.kind == Kind::Message && self.encoding != Encoding::Identity
+    }
+
+    /// Whether SEARCH looks at it: text/*, message/*, and multiparts that are none (RFC 9051 §6.4.4).
+    fn is_searched(&self) -> bool {
+        let begins = |name: &[u8]| {
+            let media = self.media.get(..name.len());
+            media.is_some_and(|m| m.eq_ignore_ascii_case(name))
+        };
+        self.kind == Kind::Leaf && (self.text || begins(b"\"message\"") || begins(b"\"multipart\""))
+    }
 }
 
 /// The structure of one message.
@@ -191,11 +208,17 @@ impl Structure {
         })
     }
 
-    /// The parts that hold text, and the headers of messages within.
+    /// What holds text: bodies of text, and the headers of parts and of messages within. The message's own header is not among them.
     pub fn text_parts(&self) -> impl Iterator<Item = TextPart> + '_ {
-        self.parts.iter().enumerate().flat_map(|(at, part)| {
-            let inner = at > 0 && self.parts[part.parent as usize].kind == Kind::Message;
-            let header = inner.then_some(TextPart {
+        // What is within an encoded message cannot be told apart: it is decoded as one text.
+        let mut encoded = alloc::vec![false; self.parts.len()];
+        self.parts.iter().enumerate().flat_map(move |(at, part)| {
+            let parent = part.parent as usize;
+            let hidden = at > 0 && encoded[parent];
+            let is_text = part.is_searched() || part.is_encoded_message();
+            encoded[at] = hidden || part.is_encoded_message();
+            let header = (at > 0 && !hidden && part.header < part.body).then_some(TextPart {
+                header: true,
                 span: Span {
                     start: part.header,
                     end: part.body,
@@ -203,7 +226,8 @@ impl Structure {
                 encoding: Encoding::Identity,
                 charset: None,
             });
-            let body = (part.text && part.kind == Kind::Leaf).then(|| TextPart {
+            let body = (is_text && !hidden).then(|| TextPart {
+                header: false,
                 span: Span {
                     start: part.body,
                     end: part.end,

@@ -12,34 +12,54 @@ pub fn decode_header(value: &[u8]) -> String {
     let line = super::quote::unfold(value);
     let mut out = String::with_capacity(line.len());
     let mut rest = &line[..];
-    let mut after_word = false;
+    let mut words: Option<(&[u8], Vec<u8>)> = None;
     while let Some(at) = memchr::memmem::find(rest, b"=?") {
         let (plain, tail) = rest.split_at(at);
-        match encoded_word(tail) {
-            Some((text, length)) => {
-                // White space between two encoded words is none (RFC 2047 §6.2).
-                if !(after_word && plain.iter().all(u8::is_ascii_whitespace)) {
+        let Some(word) = encoded_word(tail) else {
+            flush(&mut out, &mut words);
+            out.push_str(&String::from_utf8_lossy(&rest[..at + 2]));
+            rest = &rest[at + 2..];
+            continue;
+        };
+        rest = &tail[word.length..];
+        // White space between two encoded words is none (RFC 2047 §6.2); some split a character between words of one charset.
+        let joined = plain.iter().all(u8::is_ascii_whitespace);
+        match &mut words {
+            Some((charset, octets)) if joined && charset.eq_ignore_ascii_case(word.charset) => {
+                octets.extend_from_slice(&word.octets);
+            }
+            _ => {
+                let apart = words.is_none() || !joined;
+                flush(&mut out, &mut words);
+                if apart {
                     out.push_str(&String::from_utf8_lossy(plain));
                 }
-                out.push_str(&text);
-                rest = &tail[length..];
-                after_word = true;
-            }
-            None => {
-                out.push_str(&String::from_utf8_lossy(&rest[..at + 2]));
-                rest = &rest[at + 2..];
-                after_word = false;
+                words = Some((word.charset, word.octets));
             }
         }
     }
+    flush(&mut out, &mut words);
     out.push_str(&String::from_utf8_lossy(rest));
     out
 }
 
-/// `=?charset?encoding?text?=` at the start: what it says, and its octets.
-fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
+fn flush(out: &mut String, words: &mut Option<(&[u8], Vec<u8>)>) {
+    if let Some((charset, octets)) = words.take() {
+        out.push_str(&decode_text(&octets, core::str::from_utf8(charset).ok()));
+    }
+}
+
+struct EncodedWord<'a> {
+    charset: &'a [u8],
+    octets: Vec<u8>,
+    /// Octets of the word as it is written.
+    length: usize,
+}
+
+/// `=?charset?encoding?text?=` at the start.
+fn encoded_word(text: &[u8]) -> Option<EncodedWord<'_>> {
     let inner = text.strip_prefix(b"=?")?;
-    let charset_end = memchr::memchr(b'?', inner).filter(|n| *n <= 60)?;
+    let charset_end = memchr::memchr(b'?', &inner[..inner.len().min(60)])?;
     let encoding = *inner.get(charset_end + 1)?;
     (inner.get(charset_end + 2) == Some(&b'?')).then_some(())?;
     let body = &inner[charset_end + 3..];
@@ -54,13 +74,13 @@ fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
     decoder.feed(&encoded, &mut octets).ok()?;
     // Half an octet at the end is dropped: something is better than nothing here.
     let _ = decoder.finish(&mut octets);
-    let charset = core::str::from_utf8(&inner[..charset_end]).ok()?;
     // RFC 2231 §5: a language may follow the charset.
-    let charset = charset.split('*').next().unwrap_or(charset);
-    Some((
-        decode_text(&octets, Some(charset)),
-        2 + charset_end + 3 + end + 2,
-    ))
+    let charset = inner[..charset_end].split(|b| *b == b'*').next()?;
+    Some(EncodedWord {
+        charset,
+        octets,
+        length: 2 + charset_end + 3 + end + 2,
+    })
 }
 
 /// Underscores are spaces, also at the end (RFC 2047 §4.2).
@@ -98,6 +118,28 @@ pub fn decode_text(octets: &[u8], charset: Option<&str>) -> String {
                 .into_owned(),
         },
     }
+}
+
+/// A charset that texts to search for may be in.
+pub(crate) type Charset = &'static encoding_rs::Encoding;
+
+/// The charset of this name for SEARCH: one that a literal can be in, so none with NUL in its text.
+pub(crate) fn search_charset(label: &str) -> Option<Charset> {
+    let odd = [
+        encoding_rs::UTF_16LE,
+        encoding_rs::UTF_16BE,
+        encoding_rs::X_USER_DEFINED,
+    ];
+    if label.eq_ignore_ascii_case("us-ascii") {
+        return Some(encoding_rs::UTF_8);
+    }
+    known_charset(label).filter(|charset| !odd.contains(charset))
+}
+
+/// A text to search for; `None`: it is not in this charset.
+pub(crate) fn decode_search(octets: &[u8], charset: Charset) -> Option<String> {
+    let text = charset.decode_without_bom_handling_and_without_replacement(octets)?;
+    Some(text.into_owned())
 }
 
 /// Undoes a charset in any chunking; one that is not known is taken for UTF-8.
@@ -164,6 +206,12 @@ mod tests {
         assert_eq!(decode_header(b"=?ISO-8859-1?Q?a_b?= c"), "a b c");
         assert_eq!(decode_header(b"=?utf-8?B?w7w=?= x =?bad"), "ü x =?bad");
         assert_eq!(decode_header("Grüße".as_bytes()), "Grüße");
+        // A character in two words, other charsets in a row, text between.
+        assert_eq!(
+            decode_header(b"=?utf-8?Q?=C3?= =?UTF-8?B?vA==?= =?latin1?q?=FC?=!"),
+            "üü!"
+        );
+        assert_eq!(decode_header(b"a=?utf-8?q?b?=c =?utf-8?q?d?="), "abc d");
     }
 
     #[test]

@@ -203,6 +203,12 @@ fn with_argument(c: &mut Cursor<'_>, name: &str, search: &mut Search) -> Parsed<
             c.space()?;
             SearchKey::Header(field, text(c)?)
         }
+        "BODY" | "TEXT" if too_many_texts(c, search) => {
+            return Err(ParseError {
+                kind: ParseErrorKind::TooManyTokens,
+                text: "There are too many texts to look for",
+            });
+        }
         "BODY" => SearchKey::Body(text(c)?),
         "TEXT" => SearchKey::Text(text(c)?),
         "MODSEQ" => {
@@ -213,6 +219,12 @@ fn with_argument(c: &mut Cursor<'_>, name: &str, search: &mut Search) -> Parsed<
         "THREADID" => SearchKey::ThreadId(object_id(c, b'T')?.map(crate::id::ThreadId)),
         _ => return syntax("There is no such search key"),
     })
+}
+
+fn too_many_texts(c: &Cursor<'_>, search: &Search) -> bool {
+    let is_text =
+        |s: &&SearchStep| matches!(s, SearchStep::Key(SearchKey::Body(_) | SearchKey::Text(_)));
+    search.keys.iter().filter(is_text).count() >= c.cx.limits.search_texts
 }
 
 fn text(c: &mut Cursor<'_>) -> Parsed<bytes::Bytes> {

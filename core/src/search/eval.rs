@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::text::{Finder, fold};
+use super::read::Reader;
+use super::text::{Needle, fold};
 use super::{Leaf, Program, Step, When};
 use crate::date::{Date, DateTime};
 use crate::effect::StoreError;
 use crate::flag::{Flags, find_keyword};
 use crate::id::{EmailId, ModSeq, ThreadId, Uid};
-use crate::message::{CharsetDecoder, Decoder, TextPart, decode_header, header_fields, sent_date};
+use crate::message::{TextPart, decode_header, header_fields, sent_date};
 
 /// A message that a search looks at; only [`Candidate::read`] costs more than a row.
 pub trait Candidate {
@@ -48,25 +49,29 @@ impl Program {
     /// # Errors
     /// When octets that decide could not be read.
     pub fn matches(&self, candidate: &mut dyn Candidate) -> Result<bool, StoreError> {
-        if let Some(known) = self.decide(candidate, false)? {
+        let answer = |step: &Step| match step {
+            Step::Test(leaf) => cheap(leaf, candidate),
+            Step::Not | Step::And | Step::Or => None,
+        };
+        let mut answers: Vec<_> = self.steps.iter().map(answer).collect();
+        if let Some(known) = self.decide(&answers) {
             return Ok(known);
         }
-        Ok(self.decide(candidate, true)? == Some(true))
+        let mut reader = Reader::new(candidate);
+        self.ask_header(&mut reader, &mut answers)?;
+        if let Some(known) = self.decide(&answers) {
+            return Ok(known);
+        }
+        self.ask_body(&mut reader, &mut answers)?;
+        Ok(self.decide(&answers) == Some(true))
     }
 
-    /// Three-valued evaluation: without reading, a leaf that needs octets is unknown.
-    fn decide(
-        &self,
-        candidate: &mut dyn Candidate,
-        read: bool,
-    ) -> Result<Option<bool>, StoreError> {
+    /// Three-valued evaluation: `answers` has those of the leaves, as far as they are known.
+    fn decide(&self, answers: &[Option<bool>]) -> Option<bool> {
         let mut stack: Vec<Option<bool>> = Vec::new();
-        for step in &self.steps {
+        for (step, answer) in self.steps.iter().zip(answers) {
             let value = match step {
-                Step::Test(leaf) => match cheap(leaf, candidate) {
-                    None if read => Some(costly(leaf, candidate)?),
-                    known => known,
-                },
+                Step::Test(_) => *answer,
                 Step::Not => stack.pop().flatten().map(|v| !v),
                 Step::And => match (stack.pop().flatten(), stack.pop().flatten()) {
                     (Some(false), _) | (_, Some(false)) => Some(false),
@@ -81,11 +86,130 @@ impl Program {
             };
             stack.push(value);
         }
-        Ok(match stack.pop() {
-            Some(value) => value,
-            None => Some(false),
+        stack.pop().unwrap_or(Some(false))
+    }
+
+    /// The leaves that are not answered yet.
+    fn open<'a>(
+        &'a self,
+        answers: &'a mut [Option<bool>],
+    ) -> impl Iterator<Item = (&'a Leaf, &'a mut Option<bool>)> {
+        let steps = self.steps.iter().zip(answers);
+        steps.filter_map(|(step, answer)| match step {
+            Step::Test(leaf) if answer.is_none() => Some((leaf, answer)),
+            _ => None,
         })
     }
+
+    /// What the header can answer; it is read and decoded once.
+    fn ask_header(
+        &self,
+        reader: &mut Reader<'_>,
+        answers: &mut [Option<bool>],
+    ) -> Result<(), StoreError> {
+        if !self
+            .open(answers)
+            .any(|(leaf, _)| !matches!(leaf, Leaf::Body(_)))
+        {
+            return Ok(());
+        }
+        let header = reader.header()?;
+        let day = sent_date(&header);
+        let fields = folded_fields(&header);
+        for (leaf, answer) in self.open(answers) {
+            *answer = match leaf {
+                Leaf::Sent(when, date) => Some(day.is_some_and(|day| compare(*when, day, *date))),
+                Leaf::Header(name, text) => {
+                    let wanted = fold(text);
+                    let named = |f: &&Field| f.name.eq_ignore_ascii_case(name);
+                    Some(
+                        fields
+                            .iter()
+                            .filter(named)
+                            .any(|f| f.value.contains(&wanted)),
+                    )
+                }
+                Leaf::Text(text) => {
+                    let wanted = fold(text);
+                    fields
+                        .iter()
+                        .any(|f| f.line().contains(&wanted))
+                        .then_some(true)
+                }
+                _ => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// What the body can answer: one pass over its text for all that is still open.
+    fn ask_body(
+        &self,
+        reader: &mut Reader<'_>,
+        answers: &mut [Option<bool>],
+    ) -> Result<(), StoreError> {
+        let mut needles: Vec<_> = self
+            .open(answers)
+            .filter_map(|(leaf, answer)| match leaf {
+                Leaf::Body(text) => Some((Needle::new(text), false, answer)),
+                Leaf::Text(text) => Some((Needle::new(text), true, answer)),
+                _ => None,
+            })
+            .collect();
+        for part in reader.text_parts()? {
+            if needles.is_empty() {
+                break;
+            }
+            let mut missing: Vec<_> = needles
+                .iter_mut()
+                .filter(|(_, in_headers, _)| *in_headers || !part.header)
+                .map(|(needle, ..)| needle)
+                .collect();
+            reader.look_through(&part, &mut missing)?;
+            needles.retain_mut(|(needle, _, answer)| {
+                **answer = Some(needle.found());
+                !needle.found()
+            });
+        }
+        needles
+            .into_iter()
+            .for_each(|(.., answer)| *answer = Some(false));
+        Ok(())
+    }
+}
+
+/// A header field in the form in which texts are compared.
+struct Field {
+    name: String,
+    value: String,
+}
+
+impl Field {
+    fn line(&self) -> String {
+        alloc::format!("{}:{}", self.name, self.value)
+    }
+}
+
+/// The fields with encoded words decoded and case folded; white space behind the colon belongs to the text.
+pub(super) fn folded_lines(header: &[u8]) -> String {
+    let lines = folded_fields(header);
+    lines
+        .iter()
+        .flat_map(|f| [f.line(), String::from("\n")])
+        .collect()
+}
+
+fn folded_fields(header: &[u8]) -> Vec<Field> {
+    header_fields(header)
+        .map(|(name, value)| {
+            let space = value.starts_with(b" ") || value.starts_with(b"\t");
+            let space = if space { " " } else { "" };
+            Field {
+                name: fold(&String::from_utf8_lossy(name)),
+                value: fold(&alloc::format!("{space}{}", decode_header(value))),
+            }
+        })
+        .collect()
 }
 
 fn cheap(leaf: &Leaf, c: &dyn Candidate) -> Option<bool> {
@@ -110,76 +234,6 @@ fn cheap(leaf: &Leaf, c: &dyn Candidate) -> Option<bool> {
     })
 }
 
-fn costly(leaf: &Leaf, c: &mut dyn Candidate) -> Result<bool, StoreError> {
-    Ok(match leaf {
-        Leaf::Sent(when, date) => {
-            sent_date(&header(c)?).is_some_and(|day| compare(*when, day, *date))
-        }
-        Leaf::Header(name, text) => {
-            let wanted = fold(text);
-            header_fields(&header(c)?)
-                .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-                .any(|(_, value)| fold(&decode_header(value)).contains(&wanted))
-        }
-        Leaf::Body(text) => body(c, text)?,
-        Leaf::Text(text) => {
-            let wanted = fold(text);
-            let in_header = header_fields(&header(c)?).any(|(name, value)| {
-                let line = alloc::format!(
-                    "{}: {}",
-                    String::from_utf8_lossy(name),
-                    decode_header(value)
-                );
-                fold(&line).contains(&wanted)
-            });
-            in_header || body(c, text)?
-        }
-        _ => false,
-    })
-}
-
-fn header(c: &mut dyn Candidate) -> Result<Bytes, StoreError> {
-    let len = usize::try_from(c.header_len()).unwrap_or(usize::MAX);
-    c.read(0, len.min(HEADER))
-}
-
-/// Looks through the decoded text of every part, in windows.
-fn body(c: &mut dyn Candidate, text: &str) -> Result<bool, StoreError> {
-    for part in c.text_parts()? {
-        if part_contains(c, &part, text)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn part_contains(c: &mut dyn Candidate, part: &TextPart, text: &str) -> Result<bool, StoreError> {
-    let mut finder = Finder::new(text);
-    let mut charset = CharsetDecoder::new(part.charset.as_deref());
-    let mut transfer = Decoder::new(part.encoding);
-    let mut at = part.span.start;
-    while at < part.span.end {
-        let max = usize::try_from(part.span.end - at)
-            .unwrap_or(WINDOW)
-            .min(WINDOW);
-        let window = c.read(at, max)?;
-        if window.is_empty() {
-            break;
-        }
-        at += window.len() as u64;
-        let mut octets = Vec::new();
-        // What cannot be decoded is looked through as it is.
-        let undecodable = transfer
-            .as_mut()
-            .is_none_or(|d| d.feed(&window, &mut octets).is_err());
-        let octets = if undecodable { &window } else { &octets[..] };
-        if finder.feed(charset.feed(octets).as_bytes()) {
-            return Ok(true);
-        }
-    }
-    Ok(finder.feed(charset.finish().as_bytes()))
-}
-
 fn compare(when: When, day: Date, with: Date) -> bool {
     match when {
         When::Before => day < with,
@@ -187,9 +241,6 @@ fn compare(when: When, day: Date, with: Date) -> bool {
         When::Since => day >= with,
     }
 }
-
-const WINDOW: usize = 64 << 10;
-const HEADER: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {

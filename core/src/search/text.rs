@@ -10,74 +10,133 @@ pub(super) fn fold(text: &str) -> String {
     crate::message::fold_case(text)
 }
 
-/// Looks for one text in a stream of octets; memory is one window plus the text's length.
-pub(super) struct Finder {
-    needle: Vec<u8>,
+/// Folds a text that comes in pieces.
+#[derive(Default)]
+pub(super) struct Folded {
+    /// The last characters, which marks to come may still join.
+    held: String,
+}
+
+impl Folded {
+    /// The next piece folded; what might change with the next one waits.
+    pub(super) fn feed(&mut self, text: &str) -> String {
+        if self.held.is_empty() && text.is_ascii() {
+            return fold(text);
+        }
+        self.held.push_str(text);
+        let mut cut = self.held.len();
+        if self.held.len() < HELD + text.len() {
+            // Up to the last ASCII character that another follows: nothing combines across it.
+            cut = last_ascii(&self.held);
+        }
+        let rest = self.held.split_off(cut);
+        fold(&core::mem::replace(&mut self.held, rest))
+    }
+
+    /// What waited.
+    pub(super) fn finish(&mut self) -> String {
+        fold(&core::mem::take(&mut self.held))
+    }
+}
+
+/// Octets that wait for what joins them, at most.
+const HELD: usize = 1024;
+
+/// The place of the last ASCII character, which begins anew whatever comes before it; 0 if there is none.
+fn last_ascii(text: &str) -> usize {
+    text.bytes().rposition(|b| b.is_ascii()).unwrap_or(0)
+}
+
+/// Looks for one text in folded pieces; memory is twice the text's length.
+pub(super) struct Needle {
+    text: Vec<u8>,
+    /// The end of what went before, shorter than the text.
     kept: Vec<u8>,
-    partial: Vec<u8>,
     found: bool,
 }
 
-impl Finder {
+impl Needle {
     pub(super) fn new(text: &str) -> Self {
-        let needle = fold(text).into_bytes();
+        let text = fold(text).into_bytes();
         Self {
-            found: needle.is_empty(),
-            needle,
+            // Every message contains the empty text.
+            found: text.is_empty(),
+            text,
             kept: Vec::new(),
-            partial: Vec::new(),
         }
     }
 
-    pub(super) fn feed(&mut self, octets: &[u8]) -> bool {
-        if self.found {
-            return true;
-        }
-        self.partial.extend_from_slice(octets);
-        let cut = self.partial.len() - unfinished(&self.partial);
-        let rest = self.partial.split_off(cut);
-        let folded = fold(&String::from_utf8_lossy(&self.partial));
-        self.partial = rest;
-        self.kept.extend_from_slice(folded.as_bytes());
-        self.found = memmem::find(&self.kept, &self.needle).is_some();
-        let keep = (self.needle.len() - 1).min(self.kept.len());
-        self.kept.drain(..self.kept.len() - keep);
+    /// What comes next is not joined to what went before.
+    pub(super) fn begin(&mut self) {
+        self.kept.clear();
+    }
+
+    pub(super) fn found(&self) -> bool {
         self.found
     }
-}
 
-/// How many octets at the end begin a UTF-8 character that may go on in the next window.
-fn unfinished(octets: &[u8]) -> usize {
-    for back in 1..=octets.len().min(3) {
-        let width = match octets[octets.len() - back] {
-            0xc0..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf7 => 4,
-            0x80..=0xbf => continue,
-            _ => return 0,
-        };
-        return if width > back { back } else { 0 };
+    pub(super) fn feed(&mut self, folded: &[u8]) {
+        if self.found {
+            return;
+        }
+        let overlap = self.text.len() - 1;
+        self.kept
+            .extend_from_slice(&folded[..folded.len().min(overlap)]);
+        self.found = memmem::find(&self.kept, &self.text).is_some()
+            || memmem::find(folded, &self.text).is_some();
+        if folded.len() > overlap {
+            self.kept.clear();
+            self.kept
+                .extend_from_slice(&folded[folded.len() - overlap..]);
+        } else {
+            let excess = self.kept.len().saturating_sub(overlap);
+            self.kept.drain(..excess);
+        }
     }
-    0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn contains(pieces: &[&str], wanted: &str) -> bool {
+        let mut needle = Needle::new(wanted);
+        let mut folded = Folded::default();
+        for piece in pieces {
+            needle.feed(folded.feed(piece).as_bytes());
+        }
+        needle.feed(folded.finish().as_bytes());
+        needle.found()
+    }
+
     #[test]
     fn finds_across_every_split_and_in_any_case() {
-        let text = "Grüße aus KÖLN, morgen".as_bytes();
-        for cut in 0..=text.len() {
-            let mut finder = Finder::new("grÜSSE".replace("SS", "ß").as_str());
-            finder.feed(&text[..cut]);
-            assert!(finder.feed(&text[cut..]), "cut at {cut}");
-            let mut finder = Finder::new("köln, M");
-            finder.feed(&text[..cut]);
-            assert!(finder.feed(&text[cut..]), "cut at {cut}");
-            let mut finder = Finder::new("bonn");
-            finder.feed(&text[..cut]);
-            assert!(!finder.feed(&text[cut..]));
+        let text = "Grüße aus KÖLN, e\u{301}\u{323}, morgen";
+        for (cut, _) in text.char_indices() {
+            for (more, _) in text.char_indices().filter(|(i, _)| *i >= cut) {
+                let pieces = [&text[..cut], &text[cut..more], &text[more..]];
+                for wanted in [
+                    "grÜßE",
+                    "GRÜSSE",
+                    "köln, \u{1EB9}\u{301}",
+                    "e\u{323}\u{301}, M",
+                    "",
+                ] {
+                    assert!(
+                        contains(&pieces, wanted),
+                        "{wanted} cut at {cut} and {more}"
+                    );
+                }
+                assert!(!contains(&pieces, "bonn"));
+            }
         }
+    }
+
+    #[test]
+    fn a_text_that_never_comes_to_rest_is_not_held() {
+        let mut folded = Folded::default();
+        let marks = "\u{301}".repeat(600);
+        let given: usize = (0..100).map(|_| folded.feed(&marks).len()).sum();
+        assert!(given >= 98 * marks.len() && folded.held.len() <= 2 * marks.len());
     }
 }

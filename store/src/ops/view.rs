@@ -178,6 +178,8 @@ pub(super) fn read_body(t: &mut dyn Tables, op: &ReadBody) -> Result<Bytes> {
 pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
     let mailbox = by_reference(t, op.actor, op.mailbox)?;
     let mut page = SearchPage::default();
+    // Each step is work for each message.
+    let steps = 1 + op.program.steps.len() as u64 / 16;
     let mut spent = 0;
     for &(first, last) in op.uids.ranges() {
         let mut from = first;
@@ -203,7 +205,7 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
                     page.uids.insert(uid);
                     page.highest_modseq = page.highest_modseq.max(modseq);
                 }
-                spent += 100 + found.spent;
+                spent += (100 + found.spent) * steps;
             }
             if !full || from >= last {
                 break;
