@@ -10,6 +10,8 @@ mod prompt;
 mod runtime;
 mod serve;
 mod signals;
+#[cfg(feature = "sqlite")]
+mod store;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -32,6 +34,10 @@ enum Command {
     Config(check::Check),
     /// Adds, changes and removes accounts, also while the server runs.
     Account(account::Account),
+    /// Checks or mends the folder that mail is kept in.
+    #[cfg(feature = "sqlite")]
+    #[command(subcommand)]
+    Store(store::Store),
 }
 
 /// Runs what the arguments say.
@@ -43,5 +49,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
         Command::Serve(serve) => serve.run(),
         Command::Config(check) => check.run(),
         Command::Account(account) => account.run(),
+        #[cfg(feature = "sqlite")]
+        Command::Store(store) => store.run(),
     }
 }

@@ -26,4 +26,4 @@ pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Embedded, OpenError, Options, Rebuilt, rebuild};
+pub use sqlite::{Embedded, OpenError, Options, Problem, Rebuilt, Verified, rebuild, verify};

@@ -86,7 +86,9 @@ pub(super) fn read(
     let check = crc32c::crc32c_append(check, &entry);
     let mut end = [0; 8];
     file.read_exact_at(&mut end, tail)?;
-    if check.to_le_bytes() != head[20..] || !end.starts_with(TAIL) {
+    let whole = u32::from_le_bytes([end[4], end[5], end[6], end[7]]);
+    let ends_well = end.starts_with(TAIL) && (size > 0 || whole == check);
+    if check.to_le_bytes() != head[20..] || !ends_well {
         return Ok(None);
     }
     let entry = Entry::decode(version, head[5], &entry);
@@ -97,7 +99,7 @@ pub(super) fn read(
             offset: body,
             size,
         },
-        whole: u32::from_le_bytes([end[4], end[5], end[6], end[7]]),
+        whole,
         head_check: check,
         end: tail + 8,
     }))

@@ -18,6 +18,7 @@ pub(crate) struct Scan {
     at: u64,
     /// The end of the last transaction, or where the scan began.
     end: u64,
+    has_head: bool,
     /// Where something stands that is no record.
     junk: Vec<u64>,
 }
@@ -44,6 +45,7 @@ impl Scan {
             len,
             at: from,
             end: from,
+            has_head: false,
             junk: Vec::new(),
         };
         scan.begin(from)?;
@@ -55,6 +57,7 @@ impl Scan {
         self.file.read_exact_at(&mut head, 0)?;
         if let Some(secret) = record::secret(&head) {
             self.secret = secret;
+            self.has_head = true;
             self.at = from.max(SEGMENT_HEAD as u64);
             self.end = self.at;
         } else if !head.is_empty() {
@@ -119,6 +122,11 @@ impl Scan {
 
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whether the segment's own head is whole; those of version 1 have none, and one that was never written to lacks it.
+    pub(crate) fn has_head(&self) -> bool {
+        self.has_head || self.len == 0 || self.is_v1()
     }
 
     pub(crate) fn is_v1(&self) -> bool {

@@ -5,6 +5,7 @@ mod replay;
 mod schema;
 mod tables;
 mod threads;
+mod verify;
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -23,6 +24,7 @@ use crate::reserve::Reserve;
 use crate::upload::Uploads;
 
 pub use recover::{Rebuilt, rebuild};
+pub use verify::{Problem, Verified, verify};
 
 /// How an embedded store is run.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -33,8 +33,17 @@ pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Sec
     Ok(Secret(secret.cast_unsigned()))
 }
 
-pub(super) fn version(conn: &Connection) -> Result<i64, OpenError> {
+fn version(conn: &Connection) -> Result<i64, OpenError> {
     Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
+}
+
+/// Refuses what this program does not know.
+pub(super) fn check_version(conn: &Connection) -> Result<(), OpenError> {
+    match version(conn)? {
+        1..=FORMAT => Ok(()),
+        0 => Err(OpenError::Index("it has no tables".into())),
+        newer => Err(OpenError::Newer(newer)),
+    }
 }
 
 fn has_mail(packs: &Path) -> std::io::Result<bool> {

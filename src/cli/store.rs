@@ -1,0 +1,80 @@
+//! `pillarbox store`: checking and mending the folder that mail is kept in.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use pillarbox::store::{rebuild, verify};
+
+/// What can be done with a store that no server uses.
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Reads every octet and tells what is damaged; writes nothing. Fails when something is.
+    Verify {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// Makes the index anew from the packs; the old one is set aside.
+    Rebuild {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+}
+
+impl Store {
+    /// Does it, and prints what was found.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        let mut out = std::io::stdout().lock();
+        match self {
+            Self::Verify { folder } => {
+                let mut printed = Ok(());
+                let seen = verify(folder, |problem| {
+                    if printed.is_ok() {
+                        printed = writeln!(out, "{problem}");
+                    }
+                })?;
+                printed?;
+                writeln!(
+                    out,
+                    "{} messages in {} mailboxes; {} records, {} octets in packs; problems: {}",
+                    seen.messages, seen.mailboxes, seen.records, seen.octets, seen.problems
+                )?;
+                if seen.behind {
+                    writeln!(
+                        out,
+                        "The index lacks the last changes; it takes them in when the store is opened"
+                    )?;
+                }
+                match seen.problems {
+                    0 => Ok(()),
+                    _ => Err(
+                        "the store is damaged; rebuild mends what is wrong with the index".into(),
+                    ),
+                }
+            }
+            Self::Rebuild { folder } => {
+                let made = rebuild(folder)?;
+                writeln!(
+                    out,
+                    "{} messages in {} mailboxes",
+                    made.messages, made.mailboxes
+                )?;
+                if made.damaged > 0 {
+                    writeln!(
+                        out,
+                        "The octets of {} messages cannot be read",
+                        made.damaged
+                    )?;
+                }
+                if made.flags_lost {
+                    writeln!(
+                        out,
+                        "Flags are as far back as the packs tell; clients will fetch them again"
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

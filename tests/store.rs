@@ -1,0 +1,83 @@
+//! `pillarbox store`: what it prints and how it ends.
+#![cfg(all(feature = "sqlite", feature = "cli"))]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+struct Temp(PathBuf);
+
+impl Temp {
+    /// A copy of the golden store.
+    fn new(name: &str) -> Self {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("store/tests/golden/format-2");
+        let temp = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(temp.join("packs")).unwrap();
+        for file in ["index.sqlite", "packs/0000000000000000.pack"] {
+            std::fs::copy(golden.join(file), temp.join(file)).unwrap();
+        }
+        Self(temp)
+    }
+
+    fn run(&self, what: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pillarbox"))
+            .args(["store", what])
+            .arg(&self.0)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+#[test]
+fn verify_and_rebuild_tell_what_they_found() {
+    let temp = Temp::new("store-cli");
+    let good = temp.run("verify");
+    let printed = text(&good.stdout);
+    assert!(good.status.success(), "{printed}");
+    assert!(printed.contains("3 messages in 4 mailboxes"), "{printed}");
+
+    let pack = temp.0.join("packs/0000000000000000.pack");
+    let mut octets = std::fs::read(&pack).unwrap();
+    let at = octets.windows(6).position(|w| w == b"of two").unwrap();
+    octets[at] ^= 1;
+    std::fs::write(&pack, octets).unwrap();
+    let bad = temp.run("verify");
+    let printed = text(&bad.stdout);
+    assert!(!bad.status.success(), "{printed}");
+    assert!(
+        printed.contains("account 2, INBOX, UID 1: its octets are damaged"),
+        "{printed}"
+    );
+    assert!(printed.contains("problems: 1"), "{printed}");
+
+    std::fs::remove_file(temp.0.join("index.sqlite")).unwrap();
+    assert!(!temp.run("verify").status.success());
+    let rebuilt = temp.run("rebuild");
+    let printed = text(&rebuilt.stdout);
+    assert!(rebuilt.status.success(), "{printed}");
+    assert!(printed.contains("messages in 4 mailboxes"), "{printed}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let temp = Temp::new("store-none");
+    std::fs::remove_dir_all(&temp.0).unwrap();
+    for what in ["verify", "rebuild"] {
+        let none = temp.run(what);
+        let said = text(&none.stderr);
+        assert!(
+            !none.status.success() && said.contains("store-none"),
+            "{said}"
+        );
+    }
+    assert!(!temp.0.exists());
+}
