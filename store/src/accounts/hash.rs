@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use argon2::password_hash::SaltString;
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::{Output, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher, Version};
 
 /// The argon2id PHC string of a password, with a fresh salt and the cost that OWASP advises (19 MiB, two passes).
 ///
@@ -36,11 +36,33 @@ pub(super) fn is_hash(text: &str) -> bool {
     })
 }
 
-/// Whether the password is the one that was hashed; slow by design.
-pub(super) fn matches(hash: &str, password: &[u8]) -> bool {
-    let password = &password[..password.len().min(LONGEST_PASSWORD + 1)];
-    let hash = PasswordHash::new(hash);
-    hash.is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+/// Checks passwords, one at a time, in memory that it keeps: argon2id wants much of it, and an allocator asked for it again and again holds several
+/// times as much.
+#[derive(Default)]
+pub(super) struct Verifier(Vec<Block>);
+
+impl Verifier {
+    /// Whether the password is the one that was hashed; slow by design.
+    pub(super) fn matches(&mut self, hash: &str, password: &[u8]) -> bool {
+        let password = &password[..password.len().min(LONGEST_PASSWORD + 1)];
+        self.compare(hash, password).unwrap_or(false)
+    }
+
+    fn compare(&mut self, hash: &str, password: &[u8]) -> Option<bool> {
+        let hash = PasswordHash::new(hash).ok()?;
+        let cost = Params::try_from(&hash).ok()?;
+        let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from);
+        let (mut salt, mut out) = ([0; 64], [0; 64]);
+        let salt = hash.salt?.decode_b64(&mut salt).ok()?;
+        let expected = hash.hash?;
+        let out = out.get_mut(..expected.len())?;
+        self.0.resize(cost.block_count(), Block::default());
+        Argon2::new(Algorithm::Argon2id, version.ok()?, cost)
+            .hash_password_into_with_memory(password, salt, out, &mut self.0)
+            .ok()?;
+        // Compares in constant time.
+        Some(Output::new(out).ok()? == expected)
+    }
 }
 
 /// More octets of a password are refused when it is set, so that a client cannot make checking one dear.
@@ -53,7 +75,13 @@ mod tests {
     #[test]
     fn only_argon2id_is_a_hash() {
         let hash = hash_at_cost(b"right", 64, 1).unwrap();
-        assert!(is_hash(&hash) && matches(&hash, b"right") && !matches(&hash, b"wrong"));
+        let mut verifier = Verifier::default();
+        assert!(is_hash(&hash) && verifier.matches(&hash, b"right"));
+        assert!(!verifier.matches(&hash, b"wrong"));
+        let dearer = hash_at_cost(b"right", 128, 2).unwrap();
+        for hash in [&dearer, &hash, &dearer] {
+            assert!(verifier.matches(hash, b"right") && !verifier.matches(hash, b""));
+        }
         for bad in [
             "right",
             "",
@@ -69,8 +97,9 @@ mod tests {
     fn a_password_is_bounded() {
         let longest = [b'x'; LONGEST_PASSWORD];
         let hash = hash_at_cost(&longest, 64, 1).unwrap();
-        assert!(matches(&hash, &longest));
-        assert!(!matches(&hash, &[b'x'; LONGEST_PASSWORD + 1]));
+        let mut verifier = Verifier::default();
+        assert!(verifier.matches(&hash, &longest));
+        assert!(!verifier.matches(&hash, &[b'x'; LONGEST_PASSWORD + 1]));
         assert!(hash_at_cost(&[b'x'; LONGEST_PASSWORD + 1], 64, 1).is_err());
     }
 }
