@@ -10,7 +10,6 @@ mod prompt;
 mod runtime;
 mod serve;
 mod signals;
-#[cfg(feature = "sqlite")]
 mod store;
 
 use clap::{Parser, Subcommand};
@@ -35,7 +34,6 @@ enum Command {
     /// Adds, changes and removes accounts, also while the server runs.
     Account(account::Account),
     /// Checks or mends the folder that mail is kept in.
-    #[cfg(feature = "sqlite")]
     #[command(subcommand)]
     Store(store::Store),
 }
@@ -49,7 +47,6 @@ pub fn run() -> Result<(), Box<dyn Error>> {
         Command::Serve(serve) => serve.run(),
         Command::Config(check) => check.run(),
         Command::Account(account) => account.run(),
-        #[cfg(feature = "sqlite")]
         Command::Store(store) => store.run(),
     }
 }

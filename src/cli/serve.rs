@@ -141,10 +141,10 @@ impl People {
             return Ok(None);
         };
         let started = Control::start(&config.store, table.clone(), hub.clone());
+        let folder = config.store.display();
         let fault = |e| {
             format!(
-                "cannot open control.sock in {}: {e}",
-                config.store.display()
+                "cannot open control.sock in {folder} ({e}); if the path is too long, move the store"
             )
         };
         started.map(Some).map_err(fault)

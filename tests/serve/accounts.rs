@@ -178,6 +178,25 @@ fn accounts_from_a_file_are_read_again_at_sighup() {
     server.terminate();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_burst_of_sign_ins_holds_the_memory_of_two_hashes() {
+    let folder = Folder::new("burst");
+    folder.write("pillarbox.toml", PLAIN);
+    folder.account(&["add", "ann"], "right\n");
+    let server = Server::start(&folder, PLAIN, &[]);
+    let mut clients: Vec<_> = (0..40).map(|_| server.connect(0)).collect();
+    for client in &mut clients {
+        client.send("a LOGIN ann right\r\n");
+    }
+    for client in &mut clients {
+        client.until("a OK ");
+    }
+    let resident = server.resident();
+    assert!(resident < 128 << 20, "{resident} octets are resident");
+    server.terminate();
+}
+
 #[test]
 fn a_failed_login_costs_time_and_holds_up_nobody_else() {
     let folder = Folder::new("failed");

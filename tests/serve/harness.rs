@@ -207,6 +207,20 @@ impl Server {
         self.ends_well()
     }
 
+    /// Octets of memory that are resident.
+    #[cfg(target_os = "linux")]
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kilobytes
+            .expect("it has memory")
+            .parse::<u64>()
+            .expect("a number")
+            * 1024
+    }
+
     /// Waits for the end; -1: a signal was its end.
     pub fn exit_code(mut self) -> i32 {
         wait(&mut self.child, "pillarbox serve")
