@@ -5,5 +5,7 @@ pub mod client;
 pub mod commands;
 pub mod cpu;
 pub mod fill;
+pub mod idle;
 pub mod parse;
 pub mod serve;
+pub mod wire;
