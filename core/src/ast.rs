@@ -1,6 +1,8 @@
 //! Commands as the parser yields them: owned, flat values, with strings decoded and nothing looked up yet.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::num::NonZeroU32;
@@ -157,7 +159,7 @@ pub struct SelectParams {
     /// CONDSTORE.
     pub condstore: bool,
     /// QRESYNC.
-    pub qresync: Option<Qresync>,
+    pub qresync: Option<Box<Qresync>>,
 }
 
 /// What the client of QRESYNC still knows.
@@ -330,7 +332,7 @@ pub enum SearchKey {
     /// SAVEDBEFORE, SAVEDON, SAVEDSINCE.
     Saved(crate::search::When, Date),
     /// HEADER, and BCC, CC, FROM, SUBJECT, TO.
-    Header(String, Bytes),
+    Header(Bytes, Bytes),
     /// BODY.
     Body(Bytes),
     /// TEXT.
@@ -426,7 +428,7 @@ pub enum SectionText {
     /// HEADER.FIELDS or, with `not`, HEADER.FIELDS.NOT; the names as sent.
     Fields {
         /// The field names.
-        names: Vec<Bytes>,
+        names: FieldNames,
         /// All but these.
         not: bool,
     },
@@ -434,4 +436,37 @@ pub enum SectionText {
     Text,
     /// MIME.
     Mime,
+}
+
+/// Names of header fields as sent, in order (RFC 9051 §9 `header-list`); clones share their octets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldNames(Names);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Names {
+    /// Atoms, a space between each two: as nearly all clients send them.
+    Atoms(Bytes),
+    Any(Arc<[Bytes]>),
+}
+
+impl FieldNames {
+    pub(crate) fn atoms(spaced: Bytes) -> Self {
+        Self(Names::Atoms(spaced))
+    }
+
+    pub(crate) fn any(names: Vec<Bytes>) -> Self {
+        Self(Names::Any(names.into()))
+    }
+
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let (atoms, any) = match &self.0 {
+            Names::Atoms(atoms) => (Some(atoms.split(|b| *b == b' ')), &[][..]),
+            Names::Any(any) => (None, &any[..]),
+        };
+        atoms
+            .into_iter()
+            .flatten()
+            .chain(any.iter().map(|n| &n[..]))
+    }
 }

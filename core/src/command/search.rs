@@ -109,7 +109,10 @@ fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
         SearchKey::Internal(when, date) => Leaf::Internal(*when, *date),
         SearchKey::Sent(when, date) => Leaf::Sent(*when, *date),
         SearchKey::Saved(when, date) => Leaf::Saved(*when, *date),
-        SearchKey::Header(name, value) => Leaf::Header(name.clone(), text(value)?),
+        SearchKey::Header(name, value) => {
+            let name = name.iter().map(|b| char::from(*b)).collect();
+            Leaf::Header(name, text(value)?)
+        }
         SearchKey::Body(value) => Leaf::Body(text(value)?),
         SearchKey::Text(value) => Leaf::Text(text(value)?),
         SearchKey::ModSeq(modseq) => Leaf::ModSeq(*modseq),

@@ -18,7 +18,7 @@ use crate::view::Blocks;
 struct Select {
     open: Open,
     read_only: bool,
-    qresync: Option<Qresync>,
+    qresync: Option<Box<Qresync>>,
     at: At,
     opened: Option<Box<Opened>>,
     /// The name as it was sent, where it is not in its normal form.

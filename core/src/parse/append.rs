@@ -50,7 +50,7 @@ fn message(c: &mut Cursor<'_>, binary: bool) -> Parsed<AppendPart> {
         c.space()?;
     }
     if c.peek() == Some(b'"') {
-        let text = c.take(lex::quoted, "Expected a date")?;
+        let (text, _) = c.take(lex::quoted, "Expected a date")?;
         date = DateTime::parse(text);
         if date.is_none() {
             return syntax("Expected a date such as \"17-Jul-1996 02:44:25 -0700\"");

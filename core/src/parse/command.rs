@@ -6,155 +6,137 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, Parsed, syntax, upper};
 use super::list::{list, status_items};
-use super::search::search;
 use super::sync::{select_params, sequence_set, store_flags};
-use super::{Context, ParseError, ParseErrorKind, fetch, lex, sync};
+use super::{Context, ParseError, ParseErrorKind, fetch, lex, search, sync};
 use crate::ast::Command;
 use crate::effect::{FlagOp, SpecialUse};
 use crate::sasl::Secret;
 
-/// Every command's name, the longest first where one begins another.
-const NAMES: [&str; 34] = [
-    "UID FETCH",
-    "UID STORE",
-    "UID SEARCH",
-    "UID COPY",
-    "UID MOVE",
-    "UID EXPUNGE",
-    "FETCH",
-    "NOOP",
-    "SELECT",
-    "STORE",
-    "SEARCH",
-    "IDLE",
-    "APPEND",
-    "STATUS",
-    "LIST",
-    "LOGIN",
-    "LOGOUT",
-    "CAPABILITY",
-    "COPY",
-    "MOVE",
-    "EXAMINE",
-    "EXPUNGE",
-    "CLOSE",
-    "CHECK",
-    "UNSELECT",
-    "ENABLE",
-    "ID",
-    "AUTHENTICATE",
-    "STARTTLS",
-    "CREATE",
-    "DELETE",
-    "RENAME",
-    "LSUB",
-    "NAMESPACE",
+/// What follows a command's name.
+enum Arguments {
+    None(fn() -> Command),
+    Some(fn(&mut Cursor<'_>) -> Parsed<Command>),
+}
+
+use Arguments::{None as Plain, Some as With};
+
+/// Every command's name and what follows it, the most frequent first.
+const COMMANDS: [(&str, Arguments); 36] = [
+    ("UID FETCH", With(|c| fetch::fetch(c, true))),
+    ("FETCH", With(|c| fetch::fetch(c, false))),
+    ("NOOP", Plain(|| Command::Noop)),
+    ("IDLE", Plain(|| Command::Idle)),
+    ("SELECT", With(|c| select(c, false))),
+    ("STATUS", With(status)),
+    ("UID STORE", With(|c| store(c, true))),
+    ("UID SEARCH", With(|c| search(c, true))),
+    ("UID COPY", With(|c| copy(c, true, false))),
+    ("UID MOVE", With(|c| copy(c, true, true))),
+    ("LIST", With(|c| list(c).map(Command::List))),
+    ("LOGIN", With(login)),
+    ("AUTHENTICATE", With(authenticate)),
+    ("CAPABILITY", Plain(|| Command::Capability)),
+    ("LOGOUT", Plain(|| Command::Logout)),
+    ("STORE", With(|c| store(c, false))),
+    ("SEARCH", With(|c| search(c, false))),
+    ("COPY", With(|c| copy(c, false, false))),
+    ("MOVE", With(|c| copy(c, false, true))),
+    ("EXPUNGE", Plain(|| Command::Expunge(None))),
+    (
+        "UID EXPUNGE",
+        With(|c| Ok(Command::Expunge(Some(sequence_set(c)?)))),
+    ),
+    ("CLOSE", Plain(|| Command::Close)),
+    ("EXAMINE", With(|c| select(c, true))),
+    ("UNSELECT", Plain(|| Command::Unselect)),
+    ("CHECK", Plain(|| Command::Check)),
+    ("ENABLE", With(enable)),
+    ("ID", With(id)),
+    ("STARTTLS", Plain(|| Command::StartTls)),
+    ("NAMESPACE", Plain(|| Command::Namespace)),
+    ("LSUB", With(lsub)),
+    ("SUBSCRIBE", With(|c| mailbox(c).map(Command::Subscribe))),
+    (
+        "UNSUBSCRIBE",
+        With(|c| mailbox(c).map(Command::Unsubscribe)),
+    ),
+    ("CREATE", With(create)),
+    ("DELETE", With(|c| mailbox(c).map(Command::Delete))),
+    ("RENAME", With(rename)),
+    ("APPEND", With(|_| syntax("Expected a message literal"))),
 ];
-const SUBSCRIPTION: [&str; 2] = ["SUBSCRIBE", "UNSUBSCRIBE"];
+
+/// The row of the command that begins here.
+fn row(rest: &[u8]) -> Option<&'static (&'static str, Arguments)> {
+    let space = |from: usize| memchr::memchr(b' ', &rest[from..]).map(|at| from + at);
+    let end = match space(0) {
+        Some(3) if rest[..3].eq_ignore_ascii_case(b"UID") => space(4),
+        end => end,
+    };
+    let name = &rest[..end.unwrap_or(rest.len())];
+    COMMANDS
+        .iter()
+        .find(|(known, _)| known.len() == name.len() && name.eq_ignore_ascii_case(known.as_bytes()))
+}
 
 /// The command's name and its octets, if there is one of that name.
 #[must_use]
 pub fn command_name(rest: &[u8]) -> Option<(&'static str, usize)> {
-    NAMES.iter().chain(&SUBSCRIPTION).copied().find_map(|name| {
-        let (head, tail) = rest.split_at_checked(name.len())?;
-        let ends = matches!(tail.first(), None | Some(b' '));
-        (ends && head.eq_ignore_ascii_case(name.as_bytes())).then_some((name, name.len()))
-    })
+    row(rest).map(|(name, _)| (*name, name.len()))
 }
 
-/// Parses one whole frame: everything after the tag and its space, without the last CRLF, literals in place.
+/// Parses one whole frame, without the last CRLF, literals in place, from this octet on: after the tag and its space.
 ///
 /// # Errors
 /// What was expected, where the grammar was broken.
-pub fn parse_command(rest: &Bytes, cx: &Context<'_>) -> Result<Command, ParseError> {
-    let Some((name, length)) = command_name(rest) else {
+pub fn parse_command(frame: &Bytes, from: usize, cx: &Context<'_>) -> Result<Command, ParseError> {
+    let rest = frame.get(from..).unwrap_or_default();
+    let Some((name, arguments)) = row(rest) else {
         return Err(ParseError {
             kind: ParseErrorKind::UnknownCommand,
             text: "There is no such command",
         });
     };
-    let mut c = Cursor::new(rest, cx);
-    c.skip(&rest[..length]);
-    let command = arguments(&mut c, name)?;
+    let mut c = Cursor::new(frame, cx);
+    c.pass(from + name.len());
+    let command = match arguments {
+        Plain(command) => command(),
+        With(parse) => {
+            c.expect(b" ", "Expected a space and arguments")?;
+            parse(&mut c)?
+        }
+    };
     c.end()?;
     Ok(command)
 }
 
-fn arguments(c: &mut Cursor<'_>, name: &'static str) -> Parsed<Command> {
-    Ok(match name {
-        "NOOP" => Command::Noop,
-        "CAPABILITY" => Command::Capability,
-        "LOGOUT" => Command::Logout,
-        "STARTTLS" => Command::StartTls,
-        "NAMESPACE" => Command::Namespace,
-        "IDLE" => Command::Idle,
-        "CHECK" => Command::Check,
-        "CLOSE" => Command::Close,
-        "UNSELECT" => Command::Unselect,
-        "EXPUNGE" => Command::Expunge(None),
-        _ => {
-            c.expect(b" ", "Expected a space and arguments")?;
-            return with_arguments(c, name);
-        }
-    })
+fn search(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
+    let search = search::search(c)?;
+    Ok(Command::Search { uid, search })
 }
 
-fn with_arguments(c: &mut Cursor<'_>, name: &'static str) -> Parsed<Command> {
-    match name {
-        "UID FETCH" => fetch::fetch(c, true),
-        "FETCH" => fetch::fetch(c, false),
-        "UID STORE" => store(c, true),
-        "STORE" => store(c, false),
-        "UID SEARCH" => Ok(Command::Search {
-            uid: true,
-            search: search(c)?,
-        }),
-        "SEARCH" => Ok(Command::Search {
-            uid: false,
-            search: search(c)?,
-        }),
-        "UID COPY" => copy(c, true, false),
-        "COPY" => copy(c, false, false),
-        "UID MOVE" => copy(c, true, true),
-        "MOVE" => copy(c, false, true),
-        "UID EXPUNGE" => Ok(Command::Expunge(Some(sequence_set(c)?))),
-        "SELECT" => select(c, false),
-        "EXAMINE" => select(c, true),
-        "LOGIN" => login(c),
-        "AUTHENTICATE" => authenticate(c),
-        "ENABLE" => enable(c),
-        "ID" => id(c),
-        "CREATE" => create(c),
-        "DELETE" => Ok(Command::Delete(mailbox(c)?)),
-        "RENAME" => {
-            let from = mailbox(c)?;
-            c.space()?;
-            Ok(Command::Rename {
-                from,
-                to: mailbox(c)?,
-            })
-        }
-        "SUBSCRIBE" => Ok(Command::Subscribe(mailbox(c)?)),
-        "UNSUBSCRIBE" => Ok(Command::Unsubscribe(mailbox(c)?)),
-        "LIST" => Ok(Command::List(list(c)?)),
-        "LSUB" => {
-            let reference = mailbox(c)?;
-            c.space()?;
-            Ok(Command::Lsub {
-                reference,
-                pattern: c.list_mailbox()?,
-            })
-        }
-        "STATUS" => {
-            let mailbox = mailbox(c)?;
-            c.space()?;
-            Ok(Command::Status {
-                mailbox,
-                items: status_items(c)?,
-            })
-        }
-        _ => syntax("Expected a message literal"),
-    }
+/// rename = "RENAME" SP mailbox SP mailbox
+fn rename(c: &mut Cursor<'_>) -> Parsed<Command> {
+    let from = mailbox(c)?;
+    c.space()?;
+    let to = mailbox(c)?;
+    Ok(Command::Rename { from, to })
+}
+
+/// lsub = "LSUB" SP mailbox SP list-mailbox
+fn lsub(c: &mut Cursor<'_>) -> Parsed<Command> {
+    let reference = mailbox(c)?;
+    c.space()?;
+    let pattern = c.list_mailbox()?;
+    Ok(Command::Lsub { reference, pattern })
+}
+
+/// status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
+fn status(c: &mut Cursor<'_>) -> Parsed<Command> {
+    let mailbox = mailbox(c)?;
+    c.space()?;
+    let items = status_items(c)?;
+    Ok(Command::Status { mailbox, items })
 }
 
 /// mailbox = "INBOX" / astring
@@ -175,7 +157,7 @@ fn login(c: &mut Cursor<'_>) -> Parsed<Command> {
 
 /// authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp]
 fn authenticate(c: &mut Cursor<'_>) -> Parsed<Command> {
-    let mechanism = c.keyword("Expected a SASL mechanism")?;
+    let mechanism = upper(c.atom("Expected a SASL mechanism")?);
     let initial = if c.skip(b" ") {
         let octets = c.take(lex::astring_chars, "Expected base64 or =")?;
         Some(c.bytes(octets))
@@ -187,11 +169,11 @@ fn authenticate(c: &mut Cursor<'_>) -> Parsed<Command> {
 
 /// enable = "ENABLE" 1*(SP capability)
 fn enable(c: &mut Cursor<'_>) -> Parsed<Command> {
-    let mut names: Vec<String> = alloc::vec![c.keyword("Expected a capability")?];
+    let mut names: Vec<String> = alloc::vec![upper(c.atom("Expected a capability")?)];
     while !c.at_end() {
         c.space()?;
         if !c.at_end() {
-            names.push(c.keyword("Expected a capability")?);
+            names.push(upper(c.atom("Expected a capability")?));
         }
     }
     Ok(Command::Enable(names))
@@ -291,10 +273,9 @@ fn store(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
         c.skip(b"+");
         c.skip(b"-");
     }
-    let name = upper(c.take(lex::atom, EXPECTED)?);
-    let silent = match name.as_str() {
-        "FLAGS" => false,
-        "FLAGS.SILENT" => true,
+    let silent = match c.keyword(EXPECTED)?.octets() {
+        b"FLAGS" => false,
+        b"FLAGS.SILENT" => true,
         _ => return syntax(EXPECTED),
     };
     c.space()?;

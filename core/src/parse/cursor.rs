@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use nom::Parser;
+use nom::IResult;
 
 use super::lex;
 use super::{Context, ParseError, ParseErrorKind};
@@ -50,6 +50,11 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
+    /// Octets not passed yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn at_end(&self) -> bool {
         self.rest.is_empty()
     }
@@ -63,8 +68,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Counts a word.
+    #[inline]
     pub(super) fn word(&mut self) -> Parsed<()> {
-        match self.words.checked_sub(1) {
+        self.words(1)
+    }
+
+    #[inline]
+    fn words(&mut self, count: usize) -> Parsed<()> {
+        match self.words.checked_sub(count) {
             Some(left) => {
                 self.words = left;
                 Ok(())
@@ -77,12 +88,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Runs a nom parser here, and counts a word.
-    pub(super) fn take<O, P>(&mut self, mut parser: P, expected: &'static str) -> Parsed<O>
-    where
-        P: Parser<&'a [u8], Output = O, Error = nom::error::Error<&'a [u8]>>,
-    {
+    #[inline]
+    pub(super) fn take<O>(
+        &mut self,
+        parser: impl Fn(&'a [u8]) -> IResult<&'a [u8], O>,
+        expected: &'static str,
+    ) -> Parsed<O> {
         self.word()?;
-        match parser.parse(self.rest) {
+        match parser(self.rest) {
             Ok((rest, output)) => {
                 self.rest = rest;
                 Ok(output)
@@ -92,8 +105,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes these octets, in any case, if they are next.
-    pub(super) fn skip(&mut self, octets: &[u8]) -> bool {
-        match self.rest.split_at_checked(octets.len()) {
+    #[inline]
+    pub(super) fn skip<const N: usize>(&mut self, octets: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk::<N>() {
             Some((head, rest)) if head.eq_ignore_ascii_case(octets) => {
                 self.rest = rest;
                 true
@@ -102,7 +116,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub(super) fn expect(&mut self, octets: &[u8], expected: &'static str) -> Parsed<()> {
+    /// Passes so many octets, which were looked at already.
+    pub(super) fn pass(&mut self, octets: usize) {
+        self.rest = &self.rest[octets..];
+    }
+
+    #[inline]
+    pub(super) fn expect<const N: usize>(
+        &mut self,
+        octets: &[u8; N],
+        expected: &'static str,
+    ) -> Parsed<()> {
         if self.skip(octets) {
             Ok(())
         } else {
@@ -137,17 +161,21 @@ impl<'a> Cursor<'a> {
         self.take(lex::atom, expected)
     }
 
-    /// An atom in upper case, for keywords of the protocol.
-    pub(super) fn keyword(&mut self, expected: &'static str) -> Parsed<String> {
-        Ok(upper(self.atom(expected)?))
+    /// An atom that is compared with words of the protocol.
+    pub(super) fn keyword(&mut self, expected: &'static str) -> Parsed<Keyword<'a>> {
+        Ok(Keyword::new(self.atom(expected)?))
     }
 
     /// string = quoted / literal
     pub(super) fn string(&mut self, expected: &'static str) -> Parsed<Bytes> {
         match self.peek() {
             Some(b'"') => {
-                let inner = self.take(lex::quoted, expected)?;
-                Ok(lex::unescape(self.frame, inner))
+                let (inner, escaped) = self.take(lex::quoted, expected)?;
+                Ok(if escaped {
+                    lex::unescape(inner)
+                } else {
+                    self.bytes(inner)
+                })
             }
             Some(b'{') => {
                 let octets = self.take(lex::literal, expected)?;
@@ -185,6 +213,23 @@ impl<'a> Cursor<'a> {
         self.string("Expected a string or NIL").map(Some)
     }
 
+    /// A parenthesised list of words that need no quotes, if one is next: its octets, of which each space parts two words.
+    pub(super) fn atoms(&mut self) -> Parsed<Option<Bytes>> {
+        let end = memchr::memchr(b')', self.rest).unwrap_or(0);
+        let inner = self.rest.get(1..end).unwrap_or_default();
+        let mut words = 0;
+        for word in inner.split(|b| *b == b' ') {
+            if !lex::is_astring_chars(word) {
+                return Ok(None);
+            }
+            words += 1;
+        }
+        self.open()?;
+        self.words(words)?;
+        self.pass(end);
+        Ok(Some(self.bytes(inner)))
+    }
+
     /// A parenthesised list of at least one member.
     pub(super) fn list<T>(
         &mut self,
@@ -197,6 +242,33 @@ impl<'a> Cursor<'a> {
             if self.list_ends()? {
                 return Ok(members);
             }
+        }
+    }
+}
+
+/// A word in upper case: as it was sent, if that is how it was sent. Else what is longer than any word of the protocol is cut, and so
+/// equals none.
+pub(super) enum Keyword<'a> {
+    AsSent(&'a [u8]),
+    Upper([u8; 24], usize),
+}
+
+impl<'a> Keyword<'a> {
+    fn new(word: &'a [u8]) -> Self {
+        if !word.iter().any(u8::is_ascii_lowercase) {
+            return Self::AsSent(word);
+        }
+        let mut octets = [0; 24];
+        let len = word.len().min(octets.len());
+        octets[..len].copy_from_slice(&word[..len]);
+        octets.make_ascii_uppercase();
+        Self::Upper(octets, len)
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        match self {
+            Self::AsSent(word) => word,
+            Self::Upper(octets, len) => &octets[..*len],
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::cursor::{Cursor, Parsed, syntax};
 use super::lex;
 use super::sync::{modseq, sequence_set};
-use crate::ast::{Command, FetchItem, Section, SectionName, SectionText};
+use crate::ast::{Command, FetchItem, FieldNames, Section, SectionName, SectionText};
 use crate::id::ModSeq;
 
 /// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [fetch-modifiers]
@@ -71,25 +71,29 @@ fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>, alone: bool) -> Parsed<(
         return Ok(());
     }
     let name = c.keyword(EXPECTED)?;
-    match name.as_str() {
-        "FLAGS" => items.push(Flags),
-        "UID" => items.push(Uid),
-        "INTERNALDATE" => items.push(InternalDate),
-        "RFC822.SIZE" => items.push(Size),
-        "ENVELOPE" => items.push(Envelope),
-        "BODY" => items.push(Body),
-        "BODYSTRUCTURE" => items.push(BodyStructure),
-        "MODSEQ" => items.push(ModSeq),
-        "SAVEDATE" => items.push(SaveDate),
-        "EMAILID" => items.push(EmailId),
-        "THREADID" => items.push(ThreadId),
-        "RFC822" => items.push(rfc822(SectionName::Rfc822, SectionText::Whole, false)),
-        "RFC822.HEADER" => items.push(rfc822(SectionName::Rfc822Header, SectionText::Header, true)),
-        "RFC822.TEXT" => items.push(rfc822(SectionName::Rfc822Text, SectionText::Text, false)),
-        "FAST" if alone => items.extend([Flags, InternalDate, Size]),
-        "ALL" if alone => items.extend([Flags, InternalDate, Size, Envelope]),
-        "FULL" if alone => items.extend([Flags, InternalDate, Size, Envelope, Body]),
-        "FAST" | "ALL" | "FULL" => return syntax("ALL, FAST and FULL stand alone, not in a list"),
+    match name.octets() {
+        b"FLAGS" => items.push(Flags),
+        b"UID" => items.push(Uid),
+        b"INTERNALDATE" => items.push(InternalDate),
+        b"RFC822.SIZE" => items.push(Size),
+        b"ENVELOPE" => items.push(Envelope),
+        b"BODY" => items.push(Body),
+        b"BODYSTRUCTURE" => items.push(BodyStructure),
+        b"MODSEQ" => items.push(ModSeq),
+        b"SAVEDATE" => items.push(SaveDate),
+        b"EMAILID" => items.push(EmailId),
+        b"THREADID" => items.push(ThreadId),
+        b"RFC822" => items.push(rfc822(SectionName::Rfc822, SectionText::Whole, false)),
+        b"RFC822.HEADER" => {
+            items.push(rfc822(SectionName::Rfc822Header, SectionText::Header, true))
+        }
+        b"RFC822.TEXT" => items.push(rfc822(SectionName::Rfc822Text, SectionText::Text, false)),
+        b"FAST" if alone => items.extend([Flags, InternalDate, Size]),
+        b"ALL" if alone => items.extend([Flags, InternalDate, Size, Envelope]),
+        b"FULL" if alone => items.extend([Flags, InternalDate, Size, Envelope, Body]),
+        b"FAST" | b"ALL" | b"FULL" => {
+            return syntax("ALL, FAST and FULL stand alone, not in a list");
+        }
         _ => return syntax(EXPECTED),
     }
     Ok(())
@@ -109,28 +113,29 @@ fn rfc822(name: SectionName, text: SectionText, peek: bool) -> FetchItem {
 
 /// The items that end in a section.
 fn sectioned(c: &mut Cursor<'_>) -> Parsed<Option<FetchItem>> {
-    for (name, peek) in [(&b"BODY["[..], false), (b"BODY.PEEK[", true)] {
-        if c.skip(name) {
-            let section = section(c)?;
-            let partial = partial(c)?;
-            return Ok(Some(FetchItem::Section {
-                name: SectionName::Body,
-                section,
-                peek,
-                partial,
-            }));
-        }
+    if !matches!(c.peek(), Some(b'B' | b'b')) {
+        return Ok(None);
     }
-    for (name, peek) in [(&b"BINARY["[..], false), (b"BINARY.PEEK[", true)] {
-        if c.skip(name) {
-            let path = binary_path(c)?;
-            let partial = partial(c)?;
-            return Ok(Some(FetchItem::Binary {
-                path,
-                peek,
-                partial,
-            }));
-        }
+    let peek = c.skip(b"BODY.PEEK[");
+    if peek || c.skip(b"BODY[") {
+        let section = section(c)?;
+        let partial = partial(c)?;
+        return Ok(Some(FetchItem::Section {
+            name: SectionName::Body,
+            section,
+            peek,
+            partial,
+        }));
+    }
+    let peek = c.skip(b"BINARY.PEEK[");
+    if peek || c.skip(b"BINARY[") {
+        let path = binary_path(c)?;
+        let partial = partial(c)?;
+        return Ok(Some(FetchItem::Binary {
+            path,
+            peek,
+            partial,
+        }));
     }
     if c.skip(b"BINARY.SIZE[") {
         return binary_path(c).map(FetchItem::BinarySize).map(Some);
@@ -199,7 +204,10 @@ fn section(c: &mut Cursor<'_>) -> Parsed<Section> {
 
 /// header-list = "(" header-fld-name *(SP header-fld-name) ")"
 fn fields(c: &mut Cursor<'_>, not: bool) -> Parsed<SectionText> {
-    let names = c.list(|c| c.astring("Expected a header field's name"))?;
+    let names = match c.atoms()? {
+        Some(atoms) => FieldNames::atoms(atoms),
+        None => FieldNames::any(c.list(|c| c.astring("Expected a header field's name"))?),
+    };
     Ok(SectionText::Fields { names, not })
 }
 

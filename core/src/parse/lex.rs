@@ -1,9 +1,7 @@
 //! The words of the grammar as nom parsers over a whole frame (RFC 9051 §9, RFC 3501 §9).
 
 use bytes::Bytes;
-use nom::branch::alt;
 use nom::bytes::complete::{tag, take, take_while, take_while1};
-use nom::combinator::{map_opt, recognize};
 use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
@@ -15,12 +13,21 @@ const ATOM: u8 = 1;
 const ASTRING: u8 = 2;
 const LIST: u8 = 4;
 const TAG: u8 = 8;
+/// Inside quotes, without escapes.
+const QUOTED: u8 = 16;
 
 const CLASS: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
-    let mut b = 0x21;
+    let mut b = 0;
+    while b < table.len() {
+        if !matches!(b as u8, b'\0' | b'\r' | b'\n' | b'"' | b'\\') {
+            table[b] = QUOTED;
+        }
+        b += 1;
+    }
+    b = 0x21;
     while b < 0x7f {
         let octet = b as u8;
         let special = matches!(octet, b'(' | b')' | b'{' | b'"' | b'\\');
@@ -39,7 +46,7 @@ const fn classes() -> [u8; 256] {
         if !special && !wildcard && octet != b'+' {
             class |= TAG;
         }
-        table[b] = class;
+        table[b] |= class;
         b += 1;
     }
     table
@@ -59,6 +66,11 @@ pub(super) fn astring_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
     take_while1(|b| is(b, ASTRING)).parse(i)
 }
 
+/// Whether this is 1*ASTRING-CHAR.
+pub(super) fn is_astring_chars(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(|b| is(*b, ASTRING))
+}
+
 /// 1*list-char
 pub(super) fn list_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
     take_while1(|b| is(b, LIST)).parse(i)
@@ -70,62 +82,70 @@ pub(super) fn tag_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
 }
 
 /// number64 = 1*DIGIT, below 2^63
+#[inline]
 pub(super) fn number64(i: &[u8]) -> IResult<&[u8], u64> {
-    map_opt(
-        take_while1(|b: u8| b.is_ascii_digit()),
-        |digits: &[u8]| {
-            digits
-                .iter()
-                .try_fold(0u64, |n, d| {
-                    n.checked_mul(10)?.checked_add(u64::from(d - b'0'))
-                })
-                .filter(|n| *n < 1 << 63)
-        },
-    )
-    .parse(i)
+    let (mut n, mut digits) = (0u64, 0);
+    while let Some(digit @ b'0'..=b'9') = i.get(digits) {
+        let next = n
+            .checked_mul(10)
+            .and_then(|n| n.checked_add(u64::from(digit - b'0')));
+        match next.filter(|n| *n < 1 << 63) {
+            Some(next) => n = next,
+            None => return fail(i),
+        }
+        digits += 1;
+    }
+    if digits == 0 {
+        return fail(i);
+    }
+    Ok((&i[digits..], n))
 }
 
-/// number = 1*DIGIT, below 2^32
-pub(super) fn number(i: &[u8]) -> IResult<&[u8], u32> {
-    map_opt(number64, |n| u32::try_from(n).ok()).parse(i)
-}
-
-/// nz-number = digit-nz *DIGIT
+/// nz-number = digit-nz *DIGIT, below 2^32
+#[inline]
 pub(super) fn nz_number(i: &[u8]) -> IResult<&[u8], NonZeroU32> {
-    map_opt(number, NonZeroU32::new).parse(i)
+    let (rest, n) = number64(i)?;
+    match u32::try_from(n).ok().and_then(NonZeroU32::new) {
+        Some(n) => Ok((rest, n)),
+        None => fail(i),
+    }
 }
 
 /// seq-number = nz-number / "*"
+#[inline]
 pub(super) fn seq_number(i: &[u8]) -> IResult<&[u8], SeqNumber> {
-    alt((
-        tag(&b"*"[..]).map(|_| SeqNumber::Last),
-        nz_number.map(SeqNumber::Number),
-    ))
-    .parse(i)
-}
-
-/// The octets between the quotes of `quoted`, escapes still in place.
-pub(super) fn quoted(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    delimited(tag(&b"\""[..]), quoted_inner, tag(&b"\""[..])).parse(i)
-}
-
-fn quoted_inner(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    let mut at = 0;
-    loop {
-        match memchr::memchr3(b'"', b'\\', b'\0', &i[at..]) {
-            Some(n) if i[at + n] == b'"' => {
-                let inner = &i[..at + n];
-                return match memchr::memchr2(b'\r', b'\n', inner) {
-                    Some(_) => fail(i),
-                    None => Ok((&i[at + n..], inner)),
-                };
-            }
-            Some(n) if i[at + n] == b'\\' && matches!(i.get(at + n + 1), Some(b'"' | b'\\')) => {
-                at += n + 2
-            }
-            _ => return fail(i),
-        }
+    match i {
+        [b'*', rest @ ..] => Ok((rest, SeqNumber::Last)),
+        _ => nz_number(i).map(|(rest, n)| (rest, SeqNumber::Number(n))),
     }
+}
+
+/// seq-number / seq-range = seq-number ":" seq-number
+#[inline]
+pub(super) fn seq_range(i: &[u8]) -> IResult<&[u8], (SeqNumber, SeqNumber)> {
+    let (rest, first) = seq_number(i)?;
+    match rest {
+        [b':', rest @ ..] => seq_number(rest).map(|(rest, last)| (rest, (first, last))),
+        _ => Ok((rest, (first, first))),
+    }
+}
+
+/// The octets between the quotes of `quoted`, and whether there are escapes among them, which are still in place.
+pub(super) fn quoted(i: &[u8]) -> IResult<&[u8], (&[u8], bool)> {
+    let [b'"', inner @ ..] = i else {
+        return fail(i);
+    };
+    let (mut at, mut escaped) = (0, false);
+    while let Some(n) = inner[at..].iter().position(|b| !is(*b, QUOTED)) {
+        at += n;
+        match inner[at..] {
+            [b'"', ref rest @ ..] => return Ok((rest, (&inner[..at], escaped))),
+            [b'\\', b'"' | b'\\', ..] => at += 2,
+            _ => break,
+        }
+        escaped = true;
+    }
+    fail(i)
 }
 
 /// literal = "{" number64 ["+"] "}" CRLF *CHAR8, without NUL; `literal8` with it
@@ -149,7 +169,10 @@ pub(super) fn literal(i: &[u8]) -> IResult<&[u8], &[u8]> {
 
 /// flag-extension = "\" atom
 pub(super) fn system_flag(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    recognize((tag(&b"\\"[..]), atom)).parse(i)
+    match i {
+        [b'\\', name @ ..] => atom(name).map(|(rest, name)| (rest, &i[..=name.len()])),
+        _ => fail(i),
+    }
 }
 
 fn fail<O>(i: &[u8]) -> IResult<&[u8], O> {
@@ -159,11 +182,8 @@ fn fail<O>(i: &[u8]) -> IResult<&[u8], O> {
     )))
 }
 
-/// What a quoted string means: without a copy unless it has escapes.
-pub(super) fn unescape(frame: &Bytes, inner: &[u8]) -> Bytes {
-    if memchr::memchr(b'\\', inner).is_none() {
-        return frame.slice_ref(inner);
-    }
+/// What a quoted string with escapes means.
+pub(super) fn unescape(inner: &[u8]) -> Bytes {
     let mut out = alloc::vec::Vec::with_capacity(inner.len());
     let mut octets = inner.iter();
     while let Some(&b) = octets.next() {

@@ -46,22 +46,22 @@ fn options(
 }
 
 fn select_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
-    match c.keyword("Expected a selection option")?.as_str() {
-        "SUBSCRIBED" => list.select_subscribed = true,
-        "REMOTE" => list.select_remote = true,
-        "RECURSIVEMATCH" => list.recursive_match = true,
-        "SPECIAL-USE" => list.select_special_use = true,
+    match c.keyword("Expected a selection option")?.octets() {
+        b"SUBSCRIBED" => list.select_subscribed = true,
+        b"REMOTE" => list.select_remote = true,
+        b"RECURSIVEMATCH" => list.recursive_match = true,
+        b"SPECIAL-USE" => list.select_special_use = true,
         _ => return syntax("There is no such selection option"),
     }
     Ok(())
 }
 
 fn return_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
-    match c.keyword("Expected a return option")?.as_str() {
-        "SUBSCRIBED" => list.return_subscribed = true,
-        "CHILDREN" => list.return_children = true,
-        "SPECIAL-USE" => list.return_special_use = true,
-        "STATUS" => {
+    match c.keyword("Expected a return option")?.octets() {
+        b"SUBSCRIBED" => list.return_subscribed = true,
+        b"CHILDREN" => list.return_children = true,
+        b"SPECIAL-USE" => list.return_special_use = true,
+        b"STATUS" => {
             c.space()?;
             list.return_status = Some(status_items(c)?);
         }
@@ -73,17 +73,17 @@ fn return_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
 /// "(" status-att *(SP status-att) ")"
 pub(super) fn status_items(c: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     c.list(|c| {
-        Ok(match c.keyword("Expected a STATUS item")?.as_str() {
-            "MESSAGES" => StatusItem::Messages,
-            "RECENT" => StatusItem::Recent,
-            "UIDNEXT" => StatusItem::UidNext,
-            "UIDVALIDITY" => StatusItem::UidValidity,
-            "UNSEEN" => StatusItem::Unseen,
-            "DELETED" => StatusItem::Deleted,
-            "SIZE" => StatusItem::Size,
-            "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
-            "MAILBOXID" => StatusItem::MailboxId,
-            "APPENDLIMIT" => StatusItem::AppendLimit,
+        Ok(match c.keyword("Expected a STATUS item")?.octets() {
+            b"MESSAGES" => StatusItem::Messages,
+            b"RECENT" => StatusItem::Recent,
+            b"UIDNEXT" => StatusItem::UidNext,
+            b"UIDVALIDITY" => StatusItem::UidValidity,
+            b"UNSEEN" => StatusItem::Unseen,
+            b"DELETED" => StatusItem::Deleted,
+            b"SIZE" => StatusItem::Size,
+            b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
+            b"MAILBOXID" => StatusItem::MailboxId,
+            b"APPENDLIMIT" => StatusItem::AppendLimit,
             _ => return syntax("There is no such STATUS item"),
         })
     })

@@ -11,6 +11,9 @@ use crate::date::Date;
 use crate::flag::SystemFlags;
 use crate::search::When;
 
+/// Room for the steps of a common search; a key has mostly eight octets or more.
+const KEYS: usize = 16;
+
 /// search = "SEARCH" [search-return-opts] SP search-program
 pub(super) fn search(c: &mut Cursor<'_>) -> Parsed<Search> {
     let mut search = Search::default();
@@ -22,6 +25,7 @@ pub(super) fn search(c: &mut Cursor<'_>) -> Parsed<Search> {
         search.charset = Some(upper(&c.astring("Expected a charset")?));
         c.space()?;
     }
+    search.keys = Vec::with_capacity((c.left() / 8).clamp(1, KEYS));
     keys(c, &mut search)?;
     Ok(search)
 }
@@ -34,12 +38,12 @@ fn return_options(c: &mut Cursor<'_>) -> Parsed<ReturnOptions> {
         return Ok(options);
     }
     c.list(|c| {
-        match c.keyword("Expected a result option")?.as_str() {
-            "MIN" => options.min = true,
-            "MAX" => options.max = true,
-            "ALL" => options.all = true,
-            "COUNT" => options.count = true,
-            "SAVE" => options.save = true,
+        match c.keyword("Expected a result option")?.octets() {
+            b"MIN" => options.min = true,
+            b"MAX" => options.max = true,
+            b"ALL" => options.all = true,
+            b"COUNT" => options.count = true,
+            b"SAVE" => options.save = true,
             _ => return syntax("There is no such result option"),
         }
         Ok(())
@@ -49,8 +53,8 @@ fn return_options(c: &mut Cursor<'_>) -> Parsed<ReturnOptions> {
 
 /// What waits for keys that are still to come.
 enum Open {
-    /// A list, of which so many keys were read: in parentheses, or the whole program.
-    List { keys: usize, parenthesis: bool },
+    /// A list in parentheses, of which so many keys were read.
+    List { keys: usize },
     /// NOT, for one key.
     Not,
     /// OR, for two keys.
@@ -58,17 +62,14 @@ enum Open {
 }
 
 fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
-    let mut open = alloc::vec![Open::List {
-        keys: 0,
-        parenthesis: false
-    }];
+    let (mut open, mut top) = (Vec::new(), 0);
     let depth = if c.cx.authenticated {
         c.cx.limits.search_depth
     } else {
         c.cx.limits.depth_before_login
     };
     loop {
-        if open.len() - 1 > depth {
+        if open.len() > depth {
             return Err(ParseError {
                 kind: ParseErrorKind::TooManyTokens,
                 text: "The search keys are nested too deeply",
@@ -76,10 +77,7 @@ fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
         }
         c.word()?;
         if c.skip(b"(") {
-            open.push(Open::List {
-                keys: 0,
-                parenthesis: true,
-            });
+            open.push(Open::List { keys: 0 });
             continue;
         }
         if c.skip(b"NOT ") {
@@ -91,19 +89,25 @@ fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
             continue;
         }
         key(c, search)?;
-        if close(c, &mut open, &mut search.keys)? {
+        if close(c, &mut open, &mut top, &mut search.keys)? {
             return Ok(());
         }
     }
 }
 
-/// A key is complete: what it completes in turn; `true` at the end of the program.
-fn close(c: &mut Cursor<'_>, open: &mut Vec<Open>, steps: &mut Vec<SearchStep>) -> Parsed<bool> {
+/// A key is complete: what it completes in turn, down to the program itself, of which `top` keys were read; `true` at its end.
+fn close(
+    c: &mut Cursor<'_>,
+    open: &mut Vec<Open>,
+    top: &mut usize,
+    steps: &mut Vec<SearchStep>,
+) -> Parsed<bool> {
     loop {
-        match open.last_mut() {
+        let (keys, ends) = match open.last_mut() {
             Some(Open::Not) => {
                 steps.push(SearchStep::Not);
                 open.pop();
+                continue;
             }
             Some(Open::Or {
                 second: second @ false,
@@ -115,22 +119,21 @@ fn close(c: &mut Cursor<'_>, open: &mut Vec<Open>, steps: &mut Vec<SearchStep>) 
             Some(Open::Or { second: true }) => {
                 steps.push(SearchStep::Or);
                 open.pop();
+                continue;
             }
-            Some(Open::List { keys, parenthesis }) => {
-                *keys += 1;
-                if *keys > 1 {
-                    steps.push(SearchStep::And);
-                }
-                if *parenthesis && c.skip(b")") {
-                    open.pop();
-                } else if !*parenthesis && c.end().is_ok() {
-                    return Ok(true);
-                } else {
-                    c.space()?;
-                    return Ok(false);
-                }
-            }
-            None => return syntax("Expected a search key"),
+            Some(Open::List { keys }) => (keys, c.skip(b")")),
+            None => (&mut *top, c.end().is_ok()),
+        };
+        *keys += 1;
+        if *keys > 1 {
+            steps.push(SearchStep::And);
+        }
+        if !ends {
+            c.space()?;
+            return Ok(false);
+        }
+        if open.pop().is_none() {
+            return Ok(true);
         }
     }
 }
@@ -146,77 +149,81 @@ fn key(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
         return Ok(());
     }
     let name = c.keyword("Expected a search key")?;
-    if let Some(plain) = plain(&name) {
-        search.keys.extend(plain);
+    if plain(name.octets(), &mut search.keys) {
         return Ok(());
     }
     c.space()?;
-    let key = with_argument(c, &name, search)?;
+    let key = with_argument(c, name.octets(), search)?;
     search.keys.push(SearchStep::Key(key));
-    if matches!(name.as_str(), "UNKEYWORD") {
+    if matches!(name.octets(), b"UNKEYWORD") {
         search.keys.push(SearchStep::Not);
     }
     Ok(())
 }
 
-/// The keys without an argument, as steps.
-fn plain(name: &str) -> Option<Vec<SearchStep>> {
+/// The keys without an argument, as steps; `false` for others.
+fn plain(name: &[u8], steps: &mut Vec<SearchStep>) -> bool {
     use SearchStep::{And, Key, Not};
     let flag = |flag| Key(SearchKey::Flag(flag));
-    Some(match name {
-        "ALL" | "SAVEDATESUPPORTED" => alloc::vec![Key(SearchKey::All)],
-        "ANSWERED" => alloc::vec![flag(SystemFlags::ANSWERED)],
-        "DELETED" => alloc::vec![flag(SystemFlags::DELETED)],
-        "DRAFT" => alloc::vec![flag(SystemFlags::DRAFT)],
-        "FLAGGED" => alloc::vec![flag(SystemFlags::FLAGGED)],
-        "SEEN" => alloc::vec![flag(SystemFlags::SEEN)],
-        "UNANSWERED" => alloc::vec![flag(SystemFlags::ANSWERED), Not],
-        "UNDELETED" => alloc::vec![flag(SystemFlags::DELETED), Not],
-        "UNDRAFT" => alloc::vec![flag(SystemFlags::DRAFT), Not],
-        "UNFLAGGED" => alloc::vec![flag(SystemFlags::FLAGGED), Not],
-        "UNSEEN" => alloc::vec![flag(SystemFlags::SEEN), Not],
-        "RECENT" => alloc::vec![Key(SearchKey::Recent)],
-        "OLD" => alloc::vec![Key(SearchKey::Recent), Not],
-        "NEW" => alloc::vec![Key(SearchKey::Recent), flag(SystemFlags::SEEN), Not, And],
-        _ => return None,
-    })
+    match name {
+        b"ALL" | b"SAVEDATESUPPORTED" => steps.push(Key(SearchKey::All)),
+        b"ANSWERED" => steps.push(flag(SystemFlags::ANSWERED)),
+        b"DELETED" => steps.push(flag(SystemFlags::DELETED)),
+        b"DRAFT" => steps.push(flag(SystemFlags::DRAFT)),
+        b"FLAGGED" => steps.push(flag(SystemFlags::FLAGGED)),
+        b"SEEN" => steps.push(flag(SystemFlags::SEEN)),
+        b"UNANSWERED" => steps.extend([flag(SystemFlags::ANSWERED), Not]),
+        b"UNDELETED" => steps.extend([flag(SystemFlags::DELETED), Not]),
+        b"UNDRAFT" => steps.extend([flag(SystemFlags::DRAFT), Not]),
+        b"UNFLAGGED" => steps.extend([flag(SystemFlags::FLAGGED), Not]),
+        b"UNSEEN" => steps.extend([flag(SystemFlags::SEEN), Not]),
+        b"RECENT" => steps.push(Key(SearchKey::Recent)),
+        b"OLD" => steps.extend([Key(SearchKey::Recent), Not]),
+        b"NEW" => steps.extend([Key(SearchKey::Recent), flag(SystemFlags::SEEN), Not, And]),
+        _ => return false,
+    }
+    true
 }
 
-fn with_argument(c: &mut Cursor<'_>, name: &str, search: &mut Search) -> Parsed<SearchKey> {
+fn with_argument(c: &mut Cursor<'_>, name: &[u8], search: &mut Search) -> Parsed<SearchKey> {
     Ok(match name {
-        "UID" => SearchKey::Uid(sequence_set(c)?),
-        "KEYWORD" | "UNKEYWORD" => SearchKey::Keyword(ascii(c.atom("Expected a keyword")?)),
-        "LARGER" => SearchKey::Larger(c.take(lex::number64, "Expected a number")?),
-        "SMALLER" => SearchKey::Smaller(c.take(lex::number64, "Expected a number")?),
-        "BEFORE" => SearchKey::Internal(When::Before, date(c)?),
-        "ON" => SearchKey::Internal(When::On, date(c)?),
-        "SINCE" => SearchKey::Internal(When::Since, date(c)?),
-        "SENTBEFORE" => SearchKey::Sent(When::Before, date(c)?),
-        "SENTON" => SearchKey::Sent(When::On, date(c)?),
-        "SENTSINCE" => SearchKey::Sent(When::Since, date(c)?),
-        "SAVEDBEFORE" => SearchKey::Saved(When::Before, date(c)?),
-        "SAVEDON" => SearchKey::Saved(When::On, date(c)?),
-        "SAVEDSINCE" => SearchKey::Saved(When::Since, date(c)?),
-        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header(String::from(name), text(c)?),
-        "HEADER" => {
-            let field = ascii(&c.astring("Expected a header field's name")?);
+        b"UID" => SearchKey::Uid(sequence_set(c)?),
+        b"KEYWORD" | b"UNKEYWORD" => SearchKey::Keyword(ascii(c.atom("Expected a keyword")?)),
+        b"LARGER" => SearchKey::Larger(c.take(lex::number64, "Expected a number")?),
+        b"SMALLER" => SearchKey::Smaller(c.take(lex::number64, "Expected a number")?),
+        b"BEFORE" => SearchKey::Internal(When::Before, date(c)?),
+        b"ON" => SearchKey::Internal(When::On, date(c)?),
+        b"SINCE" => SearchKey::Internal(When::Since, date(c)?),
+        b"SENTBEFORE" => SearchKey::Sent(When::Before, date(c)?),
+        b"SENTON" => SearchKey::Sent(When::On, date(c)?),
+        b"SENTSINCE" => SearchKey::Sent(When::Since, date(c)?),
+        b"SAVEDBEFORE" => SearchKey::Saved(When::Before, date(c)?),
+        b"SAVEDON" => SearchKey::Saved(When::On, date(c)?),
+        b"SAVEDSINCE" => SearchKey::Saved(When::Since, date(c)?),
+        b"BCC" => header("BCC", c)?,
+        b"CC" => header("CC", c)?,
+        b"FROM" => header("FROM", c)?,
+        b"SUBJECT" => header("SUBJECT", c)?,
+        b"TO" => header("TO", c)?,
+        b"HEADER" => {
+            let field = c.astring("Expected a header field's name")?;
             c.space()?;
             SearchKey::Header(field, text(c)?)
         }
-        "BODY" | "TEXT" if too_many_texts(c, search) => {
+        b"BODY" | b"TEXT" if too_many_texts(c, search) => {
             return Err(ParseError {
                 kind: ParseErrorKind::TooManyTokens,
                 text: "There are too many texts to look for",
             });
         }
-        "BODY" => SearchKey::Body(text(c)?),
-        "TEXT" => SearchKey::Text(text(c)?),
-        "MODSEQ" => {
+        b"BODY" => SearchKey::Body(text(c)?),
+        b"TEXT" => SearchKey::Text(text(c)?),
+        b"MODSEQ" => {
             search.modseq = true;
             SearchKey::ModSeq(search_modseq(c)?)
         }
-        "EMAILID" => SearchKey::EmailId(object_id(c, b'M')?.map(crate::id::EmailId)),
-        "THREADID" => SearchKey::ThreadId(object_id(c, b'T')?.map(crate::id::ThreadId)),
+        b"EMAILID" => SearchKey::EmailId(object_id(c, b'M')?.map(crate::id::EmailId)),
+        b"THREADID" => SearchKey::ThreadId(object_id(c, b'T')?.map(crate::id::ThreadId)),
         _ => return syntax("There is no such search key"),
     })
 }
@@ -225,6 +232,10 @@ fn too_many_texts(c: &Cursor<'_>, search: &Search) -> bool {
     let is_text =
         |s: &&SearchStep| matches!(s, SearchStep::Key(SearchKey::Body(_) | SearchKey::Text(_)));
     search.keys.iter().filter(is_text).count() >= c.cx.limits.search_texts
+}
+
+fn header(field: &'static str, c: &mut Cursor<'_>) -> Parsed<SearchKey> {
+    Ok(SearchKey::Header(field.as_bytes().into(), text(c)?))
 }
 
 fn text(c: &mut Cursor<'_>) -> Parsed<bytes::Bytes> {
@@ -238,8 +249,11 @@ fn ascii(octets: &[u8]) -> String {
 /// date = date-text / DQUOTE date-text DQUOTE
 fn date(c: &mut Cursor<'_>) -> Parsed<Date> {
     const EXPECTED: &str = "Expected a date such as 1-Feb-2024";
-    let text = c.astring(EXPECTED)?;
-    Date::parse(&text).map_or_else(|| syntax(EXPECTED), Ok)
+    let text = match c.peek() {
+        Some(b'"') => c.take(lex::quoted, EXPECTED)?.0,
+        _ => c.atom(EXPECTED)?,
+    };
+    Date::parse(text).map_or_else(|| syntax(EXPECTED), Ok)
 }
 
 /// search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer; entry names are read and not told apart (RFC 7162 §3.1.5)
@@ -247,8 +261,8 @@ fn search_modseq(c: &mut Cursor<'_>) -> Parsed<crate::id::ModSeq> {
     if c.peek() == Some(b'"') {
         c.string("Expected an entry name")?;
         c.space()?;
-        match c.keyword("Expected priv, shared or all")?.as_str() {
-            "PRIV" | "SHARED" | "ALL" => c.space()?,
+        match c.keyword("Expected priv, shared or all")?.octets() {
+            b"PRIV" | b"SHARED" | b"ALL" => c.space()?,
             _ => return syntax("Expected priv, shared or all"),
         }
     }

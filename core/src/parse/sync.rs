@@ -1,13 +1,18 @@
 //! Sequence sets, flags, and the parameters of CONDSTORE and QRESYNC (RFC 7162 §7).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Parsed, syntax};
 use super::lex;
+use super::{ParseError, ParseErrorKind};
 use crate::ast::{Qresync, SelectParams, SequenceSet};
-use crate::flag::{FlagNames, SystemFlags};
+use crate::flag::{FlagNames, MAX_KEYWORDS, SystemFlags};
 use crate::id::ModSeq;
+
+/// Room for the ranges of a common set; a range has mostly four octets or more.
+const RANGES: usize = 64;
 
 /// sequence-set = (seq-number / seq-range) ["," sequence-set] / seq-last-command
 pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
@@ -16,15 +21,9 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
         c.word()?;
         return Ok(SequenceSet::Saved);
     }
-    let mut ranges = Vec::new();
+    let mut ranges = Vec::with_capacity((c.left() / 4).clamp(1, RANGES));
     loop {
-        let first = c.take(lex::seq_number, EXPECTED)?;
-        let last = if c.skip(b":") {
-            c.take(lex::seq_number, EXPECTED)?
-        } else {
-            first
-        };
-        ranges.push((first, last));
+        ranges.push(c.take(lex::seq_range, EXPECTED)?);
         if !c.skip(b",") {
             return Ok(SequenceSet::Ranges(ranges));
         }
@@ -95,6 +94,13 @@ fn flag(c: &mut Cursor<'_>, flags: &mut FlagNames) -> Parsed<()> {
     {
         flags.keywords.push(keyword);
     }
+    // No mailbox has room for more, and comparing each with all others is bounded.
+    if flags.keywords.len() > MAX_KEYWORDS {
+        return Err(ParseError {
+            kind: ParseErrorKind::TooManyTokens,
+            text: "No mailbox has room for so many keywords",
+        });
+    }
     Ok(())
 }
 
@@ -106,7 +112,7 @@ pub(super) fn select_params(c: &mut Cursor<'_>) -> Parsed<SelectParams> {
             params.condstore = true;
         } else if c.skip(b"QRESYNC ") {
             params.condstore = true;
-            params.qresync = Some(qresync(c)?);
+            params.qresync = Some(Box::new(qresync(c)?));
         } else {
             return syntax("Expected CONDSTORE or QRESYNC (…)");
         }
@@ -152,5 +158,30 @@ fn known_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
             Ok(SequenceSet::Ranges(ranges))
         }
         _ => syntax("Expected numbers, without * or $"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::parse::{Context, parse_command};
+
+    #[test]
+    fn keywords_are_bounded() {
+        let limits = Limits::default();
+        let cx = Context {
+            limits: &limits,
+            authenticated: true,
+        };
+        for (count, room) in [(MAX_KEYWORDS, true), (MAX_KEYWORDS + 1, false)] {
+            let names: Vec<String> = (0..count).map(|n| format!("k{n}")).collect();
+            let line = Bytes::from(format!("STORE 1 FLAGS ({})", names.join(" ")));
+            let parsed = parse_command(&line, 0, &cx);
+            assert_eq!(parsed.is_ok(), room, "{count}");
+        }
     }
 }

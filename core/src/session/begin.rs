@@ -42,23 +42,22 @@ impl Session {
     }
 
     fn begin_line(&mut self, line: &Bytes) {
-        let limits = self.config.limits.clone();
-        let Some((tag, rest)) = parse::parse_tag(line, &limits) else {
+        let config = self.config.clone();
+        let Some((tag, rest)) = parse::parse_tag(line, &config.limits) else {
             self.bad_untagged("Expected a tag, a space and a command");
             return;
         };
-        let tag = line.slice_ref(tag);
-        let rest = line.slice_ref(rest);
+        let (tag, from) = (line.slice_ref(tag), line.len() - rest.len());
         let cx = Context {
-            limits: &limits,
+            limits: &config.limits,
             authenticated: self.account.is_some(),
         };
-        match parse::parse_command(&rest, &cx) {
+        match parse::parse_command(line, from, &cx) {
             Ok(command) => self.start(tag, command),
             Err(error) => {
                 self.current = Some(Current {
                     tag,
-                    row: named(&rest),
+                    row: named(rest),
                     done: Some(bad(&error)),
                 });
             }
@@ -150,7 +149,7 @@ impl Session {
         let limits = self.config.limits.clone();
         match parse::parse_tag(head, &limits) {
             Some((tag, rest)) => {
-                let (tag, row) = (head.slice_ref(tag), named(&head.slice_ref(rest)));
+                let (tag, row) = (head.slice_ref(tag), named(rest));
                 self.current = Some(Current {
                     tag,
                     row: Row {
@@ -177,7 +176,7 @@ impl Session {
     }
 }
 
-fn named(rest: &Bytes) -> Row {
+fn named(rest: &[u8]) -> Row {
     Row {
         name: parse::command_name(rest).map_or("?", |(name, _)| name),
         ..UNKNOWN

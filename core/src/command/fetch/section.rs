@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::ast::{FetchItem, Section, SectionName, SectionText};
+use crate::ast::{FetchItem, FieldNames, Section, SectionName, SectionText};
 use crate::effect::Row;
 use crate::message::{
     DecodeError, Decoder, Encoding, FieldSelector, Leaf, Part, Span, Structure, select_fields,
@@ -35,7 +35,7 @@ pub(super) enum Recipe {
     Raw,
     /// A header, of which some fields are wanted.
     Fields {
-        names: Vec<Bytes>,
+        names: FieldNames,
         not: bool,
         partial: Option<(u64, u64)>,
     },
@@ -81,7 +81,7 @@ impl Filter {
         match recipe {
             Recipe::Raw => Self::Undecodable,
             Recipe::Fields { names, not, .. } => {
-                Self::Fields(FieldSelector::new(names.iter().map(|n| &n[..]), *not))
+                Self::Fields(FieldSelector::new(names.iter(), *not))
             }
             Recipe::Binary { encoding, text, .. } => match Decoder::new(*encoding) {
                 Some(decoder) => Self::Binary(decoder, text.then(LineEnds::default)),
@@ -163,7 +163,7 @@ fn section_source(
                 return Source::Octets(cut(&row.header, partial));
             }
             SectionText::Fields { names, not } if structure.is_none() || !row.header.is_empty() => {
-                let names: Vec<&[u8]> = names.iter().map(|n| &n[..]).collect();
+                let names: Vec<&[u8]> = names.iter().collect();
                 let fields = Bytes::from(select_fields(&row.header, &names, *not));
                 return Source::Octets(cut(&fields, partial));
             }
