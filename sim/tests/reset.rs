@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Buf;
-use pillarbox_core::effect::{Account, Effect};
+use pillarbox_core::effect::{Account, Call, Effect};
 use pillarbox_core::id::{AccountId, UploadId};
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, CloseReason, Config, Peer, Session};
@@ -116,4 +116,18 @@ fn while_nothing_is_begun() {
     assert!(effect(&mut session).is_none());
     session.handle_reset();
     assert_eq!(undone(&mut session), []);
+}
+
+#[test]
+fn a_reply_that_is_not_waited_for_changes_nothing() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {5+}\r\n");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    let other = Call::detached(call.op().clone());
+    session.handle_reply(other.answer(Ok(UploadId(9))));
+    session.handle_reply(call.answer(Ok(UploadId(7))));
+    session.handle_reset();
+    assert_eq!(undone(&mut session), [UploadId(7)]);
 }
