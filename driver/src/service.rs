@@ -15,6 +15,7 @@ use crate::tls::TlsConfig;
 
 /// How a listener's connections begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ListenerKind {
     /// In plain text, with STARTTLS where the service has TLS.
     Plain,

@@ -15,4 +15,4 @@ pub use host::{Chunking, Host, Options};
 pub use mirror::{Change, Entry, FlagSet, Mirror, Sent, Wrong};
 pub use race::Race;
 pub use random::Random;
-pub use script::{Failure, Script};
+pub use script::{Failure, Script, unescape};

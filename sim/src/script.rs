@@ -329,7 +329,9 @@ fn mask(line: &str) -> String {
     out
 }
 
-fn unescape(text: &str) -> Option<Vec<u8>> {
+/// Undoes `\r`, `\n`, `\t`, `\\` and `\xNN`; `None`: there is another escape.
+#[must_use]
+pub fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut octets = text.bytes();
     while let Some(b) = octets.next() {
@@ -340,6 +342,7 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
         match octets.next()? {
             b'r' => out.push(b'\r'),
             b'n' => out.push(b'\n'),
+            b't' => out.push(b'\t'),
             b'\\' => out.push(b'\\'),
             b'x' => {
                 let hex = [octets.next()?, octets.next()?];

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pillarbox_sim::{Chunking, Host, Options};
+use pillarbox_sim::{Chunking, Host, Options, unescape};
 
 #[test]
 fn every_golden_mail_over_the_wire() {
@@ -36,7 +36,7 @@ fn every_golden_mail_over_the_wire() {
             for line in text.lines().filter(|l| !l.starts_with('#')) {
                 let (item, value) = line.split_once(" => ").unwrap();
                 compared += 1;
-                failures.extend(client.compare(&name, item, &unescape(value)));
+                failures.extend(client.compare(&name, item, &unescape(value).expect("a known escape")));
             }
         }
     }
@@ -115,28 +115,5 @@ fn expected(item: &str, named: &str, value: &[u8]) -> Vec<u8> {
         }
     }
     out.extend_from_slice(b")\r\nf OK FETCH completed\r\n");
-    out
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut octets = text.bytes();
-    while let Some(b) = octets.next() {
-        if b != b'\\' {
-            out.push(b);
-            continue;
-        }
-        match octets.next().unwrap() {
-            b'r' => out.push(b'\r'),
-            b'n' => out.push(b'\n'),
-            b't' => out.push(b'\t'),
-            b'\\' => out.push(b'\\'),
-            b'x' => {
-                let hex = [octets.next().unwrap(), octets.next().unwrap()];
-                out.push(u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap());
-            }
-            other => panic!("no escape: {}", char::from(other)),
-        }
-    }
     out
 }
