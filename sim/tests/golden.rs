@@ -36,7 +36,11 @@ fn every_golden_mail_over_the_wire() {
             for line in text.lines().filter(|l| !l.starts_with('#')) {
                 let (item, value) = line.split_once(" => ").unwrap();
                 compared += 1;
-                failures.extend(client.compare(&name, item, &unescape(value).expect("a known escape")));
+                failures.extend(client.compare(
+                    &name,
+                    item,
+                    &unescape(value).expect("a known escape"),
+                ));
             }
         }
     }
