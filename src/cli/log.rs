@@ -102,6 +102,28 @@ impl Line {
         Self(format!("time={} level={level} event={event}", time()))
     }
 
+    /// The line of an event that has one.
+    fn of_event(peer: Option<SocketAddr>, event: &Event) -> Option<Self> {
+        let line = |level, event| Self::new(level, event).option("peer", peer);
+        Some(match event {
+            Event::LoggedIn { account, mechanism } => line(Level::Info, "login")
+                .field("account", &account.name)
+                .field("mechanism", mechanism),
+            Event::LoginFailed {
+                user,
+                mechanism,
+                kind,
+            } => line(Level::Warn, "login_failed")
+                .field("user", user)
+                .field("mechanism", mechanism)
+                .field("reason", refusal(*kind)),
+            Event::StoreFailed { operation, error } => line(Level::Error, "store_failed")
+                .field("operation", operation)
+                .field("error", error),
+            _ => return None,
+        })
+    }
+
     /// Adds a value; whatever it holds, it stays one printable word.
     pub fn field(mut self, key: &str, value: impl Display) -> Self {
         let _ = write!(self.0, " {key}=");
@@ -120,48 +142,24 @@ impl Line {
 
 impl Observer for Log {
     fn event(&self, peer: Option<SocketAddr>, event: &Event) {
-        let line = |level, event| Line::new(level, event).option("peer", peer);
-        match event {
-            Event::LoggedIn { account, mechanism } => self.write(
-                line(Level::Info, "login")
-                    .field("account", &account.name)
-                    .field("mechanism", mechanism),
-            ),
-            Event::LoginFailed {
-                user,
-                mechanism,
-                kind,
-            } => self.write(
-                line(Level::Warn, "login_failed")
-                    .field("user", user)
-                    .field("mechanism", mechanism)
-                    .field("reason", refusal(*kind)),
-            ),
-            Event::StoreFailed { operation, error } => self.write(
-                line(Level::Error, "store_failed")
-                    .field("operation", operation)
-                    .field("error", error),
-            ),
-            _ => {}
+        if let Some(line) = Line::of_event(peer, event) {
+            self.write(line);
         }
     }
 
     fn closed(&self, peer: Option<SocketAddr>, summary: &Summary) {
-        self.write(
-            Line::new(Level::Info, "connection")
-                .option("peer", peer)
-                .field("tls", summary.tls)
-                .option("account", summary.account.as_deref())
-                .field("reason", reason(summary.reason))
-                .option("error", summary.error.as_deref())
-                .field("in", summary.octets_in)
-                .field("out", summary.octets_out)
-                .field("commands", summary.commands)
-                .field(
-                    "seconds",
-                    format_args!("{:.3}", summary.duration.as_secs_f64()),
-                ),
-        );
+        let seconds = format!("{:.3}", summary.duration.as_secs_f64());
+        let line = Line::new(Level::Info, "connection")
+            .option("peer", peer)
+            .field("tls", summary.tls)
+            .option("account", summary.account.as_deref())
+            .field("reason", reason(summary.reason))
+            .option("error", summary.error.as_deref())
+            .field("in", summary.octets_in)
+            .field("out", summary.octets_out)
+            .field("commands", summary.commands)
+            .field("seconds", seconds);
+        self.write(line);
     }
 }
 
@@ -263,6 +261,20 @@ mod tests {
         assert_eq!(value("grün"), "\"gr\\u{fc}n\"");
         let long = value(&"é".repeat(1000));
         assert!(long.is_ascii() && long.ends_with("...\"") && long.matches("u{e9}").count() == 128);
+    }
+
+    #[test]
+    fn a_store_failure_is_an_error_of_its_own() {
+        let event = Event::StoreFailed {
+            operation: "UploadCommit",
+            error: "The disk is full (write: No space left\n)".into(),
+        };
+        let peer = Some(([192, 0, 2, 1], 4711).into());
+        let line = Line::of_event(peer, &event).unwrap().0;
+        assert_eq!(
+            line.split_once(' ').unwrap().1,
+            "level=error event=store_failed peer=192.0.2.1:4711 operation=UploadCommit error=\"The disk is full (write: No space left\\u{a})\""
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Serve {
         }
         let server = builder.build()?;
         let _control = people.control(&config, server.hub())?;
-        tell_addresses(&server, &config, &log);
+        let lines = addresses(&server, &config);
         let reload = Reload {
             path: self.config,
             began: config,
@@ -64,6 +64,8 @@ impl Serve {
             log: log.clone(),
         };
         signals::watch(server.hub().clone(), Some(reload.on_signal()))?;
+        // Who waits for these may send signals from here on.
+        lines.into_iter().for_each(|line| log.write(line));
         server.run(self.runtime.into())?;
         log.write(Line::new(Level::Info, "stopped"));
         log.flush();
@@ -71,16 +73,19 @@ impl Serve {
     }
 }
 
-fn tell_addresses(server: &Server, config: &Config, log: &Log) {
-    for (address, listener) in server.addresses().iter().zip(&config.listen) {
+/// A line for each listener, with the port that 0 became.
+fn addresses(server: &Server, config: &Config) -> Vec<Line> {
+    let listeners = server.addresses().iter().zip(&config.listen);
+    let lines = listeners.map(|(address, listener)| {
         let tls = match (listener.implicit_tls, &config.tls) {
             (true, _) => "implicit",
             (false, Some(_)) => "starttls",
             (false, None) => "none",
         };
         let line = Line::new(Level::Info, "listening");
-        log.write(line.field("address", address).field("tls", tls));
-    }
+        line.field("address", address).field("tls", tls)
+    });
+    lines.collect()
 }
 
 /// As many descriptors as the system gives, and no more connections than fit in.

@@ -32,7 +32,7 @@ pub struct SetFlags {
     pub uids: UidSet,
     /// How.
     pub op: FlagOp,
-    /// Which flags; keywords not in the table yet are added to it, or the whole is [`ErrorKind::Limit`].
+    /// Which flags; keywords not in the table yet are added to it, or the whole is [`ErrorKind::Limit`](super::ErrorKind::Limit).
     pub flags: FlagNames,
     /// Only messages with at most this modseq; the others are [`FlagsSet::refused`] (RFC 7162 §3.1.3).
     pub unchanged_since: Option<ModSeq>,
@@ -126,7 +126,7 @@ pub struct Expunged {
 pub struct UploadBegin {
     /// Who asks, and whose mailbox.
     pub actor: Actor,
-    /// Where it is to go; not there is [`ErrorKind::NonExistent`].
+    /// Where it is to go; not there is [`ErrorKind::NonExistent`](super::ErrorKind::NonExistent).
     pub name: MailboxName,
     /// Its octets, exactly.
     pub size: u64,

@@ -9,7 +9,7 @@ use crate::id::{AccountId, MailboxId, ModSeq, UidValidity};
 use crate::mailbox::MailboxName;
 use crate::sasl::Secret;
 
-/// Checks a user's password. Unknown user and wrong password are one error, [`ErrorKind::AuthenticationFailed`], after the same time.
+/// Checks a user's password. Unknown user and wrong password are one error, [`ErrorKind::AuthenticationFailed`](super::ErrorKind::AuthenticationFailed), after the same time.
 #[derive(Debug)]
 pub struct Authenticate {
     /// The name as the client gave it.
@@ -166,7 +166,7 @@ pub struct Create {
     pub special_use: Option<SpecialUse>,
 }
 
-/// Deletes a mailbox and its messages; one that has children is refused with [`ErrorKind::HasChildren`], INBOX with [`ErrorKind::Cannot`].
+/// Deletes a mailbox and its messages; one that has children is refused with [`ErrorKind::HasChildren`](super::ErrorKind::HasChildren), INBOX with [`ErrorKind::Cannot`](super::ErrorKind::Cannot).
 /// Its subscription stays (RFC 9051 §6.3.9).
 #[derive(Clone, Debug)]
 pub struct Delete {

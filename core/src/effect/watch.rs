@@ -14,7 +14,7 @@ use crate::set::UidSet;
 pub struct Changes {
     /// Who asks.
     pub actor: Actor,
-    /// Which mailbox; deleted is [`ErrorKind::NonExistent`].
+    /// Which mailbox; deleted is [`ErrorKind::NonExistent`](super::ErrorKind::NonExistent).
     pub mailbox: MailboxRef,
     /// What is known already.
     pub since: ModSeq,

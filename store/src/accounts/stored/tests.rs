@@ -1,0 +1,111 @@
+use super::super::check::tests::{FREE, sign_in};
+use super::*;
+use pillarbox_core::effect::ErrorKind;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn cheap(password: &str) -> String {
+    hash::hash_at_cost(password.as_bytes(), 64, 1).unwrap()
+}
+
+#[test]
+fn accounts_survive_and_identities_are_never_reused() {
+    let folder = Folder::new("accounts");
+    let table = AccountTable::open(&folder.0).unwrap();
+    let ann = table.add("ann", &cheap("a")).unwrap();
+    let bob = table.add("bob", &cheap("b")).unwrap();
+    assert!(bob > ann);
+    assert_eq!(table.remove("bob").unwrap(), bob);
+    assert!(matches!(
+        AccountTable::open(&folder.0),
+        Err(AccountError::InUse(_))
+    ));
+    drop(table);
+    let table = AccountTable::open(&folder.0).unwrap();
+    assert!(matches!(
+        table.add("ann", &cheap("x")),
+        Err(AccountError::Exists(_))
+    ));
+    assert!(table.add("bob", &cheap("b")).unwrap() > bob);
+    assert_eq!(table.set_enabled("ann", false).unwrap(), ann);
+    let list = table.list();
+    assert_eq!(list.len(), 2);
+    assert!(list[0].name == "ann" && list[0].id == ann && !list[0].enabled && list[1].enabled);
+    assert!(matches!(table.remove("eve"), Err(AccountError::Unknown(_))));
+    assert!(matches!(table.add("eve", "plain"), Err(AccountError::Hash)));
+    for bad in ["", "a b", "a:b", "a\n", "\u{1b}", &"x".repeat(256)] {
+        assert!(matches!(
+            table.add(bad, &cheap("x")),
+            Err(AccountError::Name(_))
+        ));
+    }
+}
+
+#[test]
+fn changes_count_at_the_next_sign_in() {
+    let folder = Folder::new("sign-in");
+    let table = Arc::new(AccountTable::open(&folder.0).unwrap());
+    let accounts = StoredAccounts::with_costs(table.clone(), FREE).unwrap();
+    sign_in(&accounts, "ann", "").unwrap_err();
+    let ann = table.add("ann", &cheap("a")).unwrap();
+    assert_eq!(sign_in(&accounts, "ann", "a").unwrap().id, ann);
+    table.set_hash("ann", &cheap("b")).unwrap();
+    sign_in(&accounts, "ann", "a").unwrap_err();
+    assert!(accounts.admits(ann));
+    table.set_enabled("ann", false).unwrap();
+    assert!(!accounts.admits(ann));
+    let error = sign_in(&accounts, "ann", "b").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Disabled);
+    table.set_enabled("ann", true).unwrap();
+    sign_in(&accounts, "ann", "b").unwrap();
+    table.remove("ann").unwrap();
+    assert!(!accounts.admits(ann));
+    sign_in(&accounts, "ann", "b").unwrap_err();
+}
+
+#[test]
+fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
+    let folder = Folder::new("damaged");
+    let table = AccountTable::open(&folder.0).unwrap();
+    table.add("ann", &cheap("a")).unwrap();
+    drop(table);
+    let path = folder.0.join(FILE);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    for cut in 0..whole.len() - 1 {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        assert!(AccountTable::open(&folder.0).is_err(), "{cut} octets");
+    }
+    std::fs::write(&path, whole.replace("accounts 1", "accounts 2")).unwrap();
+    assert!(matches!(
+        AccountTable::open(&folder.0),
+        Err(AccountError::Newer(_))
+    ));
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(AccountTable::open(&folder.0).unwrap().list().len(), 1);
+}
+
+#[test]
+fn format_1_goes_on_opening() {
+    let folder = Folder::new("format-1");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let golden = "pillarbox-accounts 1\nnext 9\n3 enabled ann $argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$\
+                  I0Eu7T8bPkK0H0zoYJHn5kUuG5lJX0R8d5nUk8n3n2Q\nend 1\n";
+    std::fs::write(folder.0.join(FILE), golden).unwrap();
+    let table = AccountTable::open(&folder.0).unwrap();
+    assert_eq!(table.list()[0].id, AccountId(3));
+    assert_eq!(lock(&table.state).render(), golden);
+}
