@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::harness::{DEADLINE, Folder, PLAIN, Server, pillarbox};
 
 fn names(folder: &Folder) -> Vec<(String, String)> {
@@ -164,12 +166,12 @@ fn accounts_from_a_file_are_read_again_at_sighup() {
     let mut ann_here = server.sign_in("ann", "a");
     let mut bob_here = server.sign_in("bob", "b");
     folder.write("users", "ann:plain\n");
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     server.wait_for_log(&["event=reload_refused", "what=accounts"]);
     server.wait_for_lines(&["event=reloaded"], 1);
     server.sign_in("bob", "b");
     folder.write("users", &ann);
-    server.signal("HUP");
+    server.signal(Signal::HUP);
     assert!(bob_here.line().starts_with("* BYE [CONTACTADMIN] "));
     assert!(ann_here.command("x NOOP").contains("x OK "));
     let (code, _, error) = folder.try_account(&["list"], "");

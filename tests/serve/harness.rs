@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// More than anything here takes, on a machine that is busy.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -195,15 +197,15 @@ impl Server {
         found(&lines)
     }
 
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(status.expect("kill can be run").success());
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = Pid::from_raw(pid).expect("a process id");
+        kill_process(pid, signal).expect("the server is there");
     }
 
     /// SIGTERM; it must end well. Returns the log.
     pub fn terminate(self) -> Vec<String> {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         self.ends_well()
     }
 

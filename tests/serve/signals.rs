@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -14,14 +15,14 @@ use super::on_each_runtime;
 #[test]
 fn a_signal_lets_an_append_in_flight_finish() {
     on_each_runtime(|runtime| {
-        for signal in ["TERM", "INT"] {
+        for signal in [Signal::TERM, Signal::INT] {
             end_with_an_append(runtime, signal);
         }
     });
 }
 
-fn end_with_an_append(runtime: &str, signal: &str) {
-    let folder = Folder::new(&format!("append-{runtime}-{signal}"));
+fn end_with_an_append(runtime: &str, signal: Signal) {
+    let folder = Folder::new(&format!("append-{runtime}-{signal:?}"));
     folder.write("pillarbox.toml", PLAIN);
     folder.account(&["add", "ann"], "pw\n");
     let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
@@ -80,9 +81,9 @@ fn a_second_signal_ends_at_once() {
     client.send("c APPEND INBOX {12}\r\n");
     client.until("+ ");
     let began = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert!(idle.line().starts_with("* BYE "));
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert_eq!(server.exit_code(), -1, "a signal ended it");
     assert!(
         began.elapsed() < Duration::from_secs(8),
@@ -174,7 +175,7 @@ fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
 
         // A key that does not go with the certificate.
         folder.write("cert.pem", &second.0);
-        server.signal("HUP");
+        server.signal(Signal::HUP);
         server.wait_for_log(&["level=error", "event=reload_refused", "what=certificates"]);
         server.wait_for_lines(&["event=reloaded"], 1);
         assert!(
@@ -189,7 +190,7 @@ fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
             "pillarbox.toml",
             &format!("name = \"Second\"\n{TLS}[limits]\ntag = 8\n"),
         );
-        server.signal("HUP");
+        server.signal(Signal::HUP);
         server.wait_for_lines(&["event=reloaded"], 2);
         let mut new = connect_tls(&server, 0, &second.0);
         assert!(new.line().contains("Second ready"));
@@ -202,7 +203,7 @@ fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
 
         // A configuration that is wrong.
         folder.write("pillarbox.toml", &format!("{TLS}[limits]\ntag = 1\n"));
-        server.signal("HUP");
+        server.signal(Signal::HUP);
         let line = server.wait_for_log(&["event=reload_refused", "what=configuration"]);
         assert!(line.contains("tag is 1; expected 8 to 1024"), "{line}");
         assert!(

@@ -25,7 +25,10 @@ use crate::error::lock;
 /// The accounts of a store. One value at a time has them, over all processes.
 pub struct AccountTable {
     folder: PathBuf,
-    state: Mutex<State>,
+    /// What is durable; held for a moment only, since event loops ask.
+    state: Mutex<Arc<State>>,
+    /// Held while a change is made durable.
+    changing: Mutex<()>,
     _lock: File,
 }
 
@@ -107,7 +110,8 @@ impl AccountTable {
         };
         Ok(Self {
             folder,
-            state: Mutex::new(state),
+            state: Mutex::new(Arc::new(state)),
+            changing: Mutex::new(()),
             _lock: file,
         })
     }
@@ -177,7 +181,7 @@ impl AccountTable {
     /// All accounts, in the order of their names.
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
-        let state = lock(&self.state);
+        let state = self.state();
         let all = state.accounts.iter().map(|(name, entry)| Listed {
             name: name.clone(),
             id: AccountId(entry.id),
@@ -191,12 +195,16 @@ impl AccountTable {
         &self,
         change: impl FnOnce(&mut State) -> Result<AccountId, AccountError>,
     ) -> Result<AccountId, AccountError> {
-        let mut state = lock(&self.state);
-        let mut next = state.clone();
+        let _alone = lock(&self.changing);
+        let mut next = State::clone(&self.state());
         let id = change(&mut next)?;
         self.write(&next.render())?;
-        *state = next;
+        *lock(&self.state) = Arc::new(next);
         Ok(id)
+    }
+
+    fn state(&self) -> Arc<State> {
+        lock(&self.state).clone()
     }
 
     fn write(&self, text: &str) -> Result<(), AccountError> {
@@ -245,7 +253,7 @@ impl Accounts for StoredAccounts {
     }
 
     fn admits(&self, account: AccountId) -> bool {
-        let state = lock(&self.table.state);
+        let state = self.table.state();
         let mut entries = state.accounts.values();
         entries.any(|entry| entry.id == account.0 && entry.enabled)
     }
@@ -253,7 +261,7 @@ impl Accounts for StoredAccounts {
 
 impl Directory for AccountTable {
     fn find(&self, user: &str) -> Option<Found> {
-        let state = lock(&self.state);
+        let state = self.state();
         state.accounts.get(user).map(|entry| Found {
             id: AccountId(entry.id),
             hash: entry.hash.clone(),
@@ -262,7 +270,7 @@ impl Directory for AccountTable {
     }
 
     fn decoy(&self, user: &str) -> Option<Arc<str>> {
-        let state = lock(&self.state);
+        let state = self.state();
         neighbour(user, &state.accounts).map(|entry| entry.hash.clone())
     }
 }
@@ -321,9 +329,9 @@ impl State {
             next,
             accounts: BTreeMap::new(),
         };
-        for (at, line) in lines {
+        while let Some((at, line)) = lines.next() {
             if let Some(count) = line.strip_prefix("end ") {
-                let whole = count.parse() == Ok(state.accounts.len());
+                let whole = count.parse() == Ok(state.accounts.len()) && lines.next().is_none();
                 return if whole {
                     Ok(state)
                 } else {

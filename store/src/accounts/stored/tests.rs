@@ -89,6 +89,11 @@ fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         assert!(AccountTable::open(&folder.0).is_err(), "{cut} octets");
     }
+    std::fs::write(&path, format!("{whole}x")).unwrap();
+    assert!(
+        AccountTable::open(&folder.0).is_err(),
+        "more than was written"
+    );
     std::fs::write(&path, whole.replace("accounts 1", "accounts 2")).unwrap();
     assert!(matches!(
         AccountTable::open(&folder.0),
@@ -107,5 +112,5 @@ fn format_1_goes_on_opening() {
     std::fs::write(folder.0.join(FILE), golden).unwrap();
     let table = AccountTable::open(&folder.0).unwrap();
     assert_eq!(table.list()[0].id, AccountId(3));
-    assert_eq!(lock(&table.state).render(), golden);
+    assert_eq!(table.state().render(), golden);
 }
