@@ -15,7 +15,7 @@ use wire::Client;
 /// A service with mail in memory and the account `tim`.
 fn builder() -> ServiceBuilder {
     let accounts = StaticAccounts::new().with("tim", "pw");
-    Service::builder(Arc::new(Memory::new()), Arc::new(accounts)).plaintext_login(true)
+    Service::builder(Arc::new(Memory::with_validity(1)), Arc::new(accounts)).plaintext_login(true)
 }
 
 fn connect(service: &Arc<Service>) -> Client {
@@ -282,7 +282,7 @@ impl Accounts for Revoked {
 
 #[test]
 fn a_sign_in_that_crosses_its_account_being_disabled_ends() {
-    let service = Service::builder(Arc::new(Memory::new()), Arc::new(Revoked))
+    let service = Service::builder(Arc::new(Memory::with_validity(1)), Arc::new(Revoked))
         .plaintext_login(true)
         .build();
     let mut client = connect(&service);
@@ -309,7 +309,7 @@ impl Accounts for Slow {
 #[test]
 fn a_sign_in_being_checked_does_not_hold_up_the_end() {
     let accounts = Arc::new(Slow::default());
-    let service = Service::builder(Arc::new(Memory::new()), accounts)
+    let service = Service::builder(Arc::new(Memory::with_validity(1)), accounts)
         .plaintext_login(true)
         .build();
     let mut client = connect(&service);
