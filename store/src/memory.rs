@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use pillarbox_core::effect::{ErrorKind, StoreError};
+use pillarbox_core::effect::{ErrorKind, Fields, StoreError};
 use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
@@ -290,7 +290,7 @@ impl Tables for State {
         Ok(())
     }
 
-    fn derived(&mut self, email: EmailId) -> Result<Derived> {
+    fn derived(&mut self, email: EmailId, _: Fields) -> Result<Derived> {
         self.content(email).map(|c| c.0.clone())
     }
 

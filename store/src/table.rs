@@ -1,7 +1,7 @@
 //! The tables that operations work on, within one transaction of a backend.
 
 use bytes::Bytes;
-use pillarbox_core::effect::StoreError;
+use pillarbox_core::effect::{Fields, StoreError};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
@@ -67,7 +67,8 @@ pub(crate) trait Tables {
 
     fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>>;
     fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()>;
-    fn derived(&mut self, email: EmailId) -> Result<Derived>;
+    /// Its numbers, and of its forms at least those asked for.
+    fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived>;
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes>;
     /// Keeps the octets of an upload as the content of this message.
     fn put_content(

@@ -1,13 +1,13 @@
 //! FETCH over loopback: flags, metadata, bodies.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_benches::client::Client;
 use pillarbox_benches::cpu::{Took, took};
 use pillarbox_benches::fill::fill;
+use pillarbox_benches::folder::Folder;
 use pillarbox_benches::serve::{Running, Runtime};
 use pillarbox_store::{Backend, Embedded, Memory, Options};
 
@@ -15,24 +15,6 @@ use crate::{Figure, Figures};
 
 const RUNS: usize = 7;
 const METADATA: &str = "FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)";
-
-/// A folder that goes away.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is the system's to clean.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Flags of 100,000 messages and metadata of 10,000: server CPU.
 pub fn metadata() -> Figures {

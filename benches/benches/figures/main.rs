@@ -1,10 +1,17 @@
 //! Measures every figure the project promises and says whether it is reached:
 //! `cargo bench -p pillarbox-benches --bench figures`, or with names of some of them after `--`.
 
+mod append;
 mod fetch;
+mod idle;
 mod parse;
 
 use std::error::Error;
+
+use pillarbox_benches::alloc::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// One figure.
 struct Figure {
@@ -18,10 +25,12 @@ type Figures = Result<Vec<Figure>, Box<dyn Error>>;
 type Measure = fn() -> Figures;
 
 /// Every group of figures with its name.
-const GROUPS: [(&str, Measure); 3] = [
+const GROUPS: [(&str, Measure); 5] = [
     ("parse", parse::figures),
     ("metadata", fetch::metadata),
     ("bodies", fetch::bodies),
+    ("append", append::figures),
+    ("idle", idle::figures),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -57,19 +57,29 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
         ..FetchPage::default()
     };
     let mut used = 0;
+    // Octets fill a page with a few rows; what is read beyond it is read again.
+    let octets = Fields::HEADER.0 | Fields::INLINE.0;
+    let limit = match op.fields.0 & octets {
+        0 => PAGE,
+        _ => PAGE / 8,
+    };
     for &(first, last) in op.uids.ranges() {
         let mut from = first;
         loop {
-            let mut messages = t.messages(mailbox.id, from, last, PAGE)?;
-            let full = messages.len() == PAGE;
+            let mut messages = t.messages(mailbox.id, from, last, limit)?;
+            let full = messages.len() == limit;
             if op.changed_since.is_none() {
                 let upto = messages
                     .last()
                     .filter(|_| full)
                     .map_or(last, |m| m.uid.get());
-                messages.append(&mut t.buried(mailbox.id, from, upto)?);
-                messages.sort_by_key(|m| m.uid);
+                let mut buried = t.buried(mailbox.id, from, upto)?;
+                if !buried.is_empty() {
+                    messages.append(&mut buried);
+                    messages.sort_by_key(|m| m.uid);
+                }
             }
+            page.rows.reserve(messages.len());
             for message in messages {
                 if op.changed_since.is_some_and(|m| message.modseq <= m) {
                     from = message.uid.get();
@@ -119,10 +129,19 @@ fn row(t: &mut dyn Tables, op: &Fetch, m: Message) -> Result<Row> {
 }
 
 fn fill(t: &mut dyn Tables, op: &Fetch, row: &mut Row) -> Result<()> {
+    if op.fields.has(Fields::INLINE) && row.size <= op.inline {
+        row.inline = Some(t.read(row.email_id, 0, octets(row.size))?);
+    }
     if op.fields.0 & DERIVED == 0 {
         return Ok(());
     }
-    let derived = t.derived(row.email_id)?;
+    // The structure stands in for a header that is too large to come along.
+    let header = op.fields.has(Fields::HEADER);
+    let fields = match header {
+        true => op.fields.with(Fields::STRUCTURE),
+        false => op.fields,
+    };
+    let derived = t.derived(row.email_id, fields)?;
     if op.fields.has(Fields::ENVELOPE) {
         row.envelope = derived.envelope;
     }
@@ -132,14 +151,11 @@ fn fill(t: &mut dyn Tables, op: &Fetch, row: &mut Row) -> Result<()> {
     if op.fields.has(Fields::BODY_STRUCTURE) {
         row.body_structure = derived.body_structure;
     }
-    let large_header = op.fields.has(Fields::HEADER) && derived.header_len > op.inline;
+    let large_header = header && derived.header_len > op.inline;
     if op.fields.has(Fields::STRUCTURE) || large_header {
         row.structure = derived.structure;
     }
-    if op.fields.has(Fields::INLINE) && row.size <= op.inline {
-        row.inline = Some(t.read(row.email_id, 0, octets(row.size))?);
-    }
-    if op.fields.has(Fields::HEADER) && !large_header {
+    if header && !large_header {
         row.header = match &row.inline {
             Some(all) => all.slice(..octets(derived.header_len).min(all.len())),
             None => t.read(row.email_id, 0, octets(derived.header_len))?,
@@ -234,7 +250,11 @@ impl Found<'_> {
             )
         });
         if reads {
-            self.header_len = Some(self.tables.derived(self.message.email_id)?.header_len);
+            self.header_len = Some(
+                self.tables
+                    .derived(self.message.email_id, Fields::default())?
+                    .header_len,
+            );
         }
         Ok(())
     }
@@ -272,7 +292,9 @@ impl Candidate for Found<'_> {
         self.header_len.unwrap_or(0)
     }
     fn text_parts(&mut self) -> Result<Vec<TextPart>> {
-        let derived = self.tables.derived(self.message.email_id)?;
+        let derived = self
+            .tables
+            .derived(self.message.email_id, Fields::STRUCTURE)?;
         Ok(Structure::decode(&derived.structure)
             .map(|s| s.text_parts().collect())
             .unwrap_or_default())
@@ -329,5 +351,4 @@ const DERIVED: u16 = Fields::ENVELOPE.0
     | Fields::BODY.0
     | Fields::BODY_STRUCTURE.0
     | Fields::STRUCTURE.0
-    | Fields::HEADER.0
-    | Fields::INLINE.0;
+    | Fields::HEADER.0;

@@ -65,7 +65,7 @@ impl Files {
             io::ErrorKind::NotFound => damaged(place),
             _ => error::io("pack", &e),
         })?;
-        let mut out = Vec::with_capacity(usize::try_from(end - offset).unwrap_or(0));
+        let mut out = Vec::new();
         for number in offset / BLOCK as u64..end.div_ceil(BLOCK as u64) {
             let start = number * BLOCK as u64;
             let block = record::block(&file, place, number).map_err(|e| {
@@ -75,6 +75,9 @@ impl Files {
                     error::io("pack", &e)
                 }
             })?;
+            if offset == start && end == start + block.len() as u64 && out.is_empty() {
+                return Ok(block.into());
+            }
             let from = usize::try_from(offset.saturating_sub(start)).unwrap_or(0);
             let to = usize::try_from(end - start)
                 .unwrap_or(BLOCK)

@@ -138,9 +138,10 @@ pub(super) fn block(file: &File, place: Place, number: u64) -> io::Result<Vec<u8
         .min(BLOCK);
     let mut block = vec![0; len + CRC];
     file.read_exact_at(&mut block, place.offset + number * (BLOCK + CRC) as u64)?;
-    let crc = block.split_off(len);
-    if crc32c::crc32c(&block).to_le_bytes() != crc[..] {
+    let (octets, crc) = block.split_at(len);
+    if crc32c::crc32c(octets).to_le_bytes() != crc[..] {
         return Err(io::ErrorKind::InvalidData.into());
     }
+    block.truncate(len);
     Ok(block)
 }

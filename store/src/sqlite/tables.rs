@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pillarbox_core::date::DateTime;
-use pillarbox_core::effect::{ErrorKind, SpecialUse, StoreError};
+use pillarbox_core::effect::{ErrorKind, Fields, SpecialUse, StoreError};
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
@@ -327,16 +327,23 @@ impl Tables for Transaction<'_> {
         self.run(sql, values).map(drop)
     }
 
-    fn derived(&mut self, email: EmailId) -> Result<Derived> {
+    fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived> {
         let sql =
             "SELECT header, envelope, body, body_structure, structure FROM cold WHERE email = ?1";
         let found = self.one(sql, [signed(email.0)], |r| {
+            let form = |field, at| {
+                if fields.has(field) {
+                    r.get::<_, Vec<u8>>(at).map(Bytes::from)
+                } else {
+                    Ok(Bytes::new())
+                }
+            };
             Ok(Derived {
                 header_len: number(r, 0)?,
-                envelope: r.get::<_, Vec<u8>>(1)?.into(),
-                body: r.get::<_, Vec<u8>>(2)?.into(),
-                body_structure: r.get::<_, Vec<u8>>(3)?.into(),
-                structure: r.get::<_, Vec<u8>>(4)?.into(),
+                envelope: form(Fields::ENVELOPE, 1)?,
+                body: form(Fields::BODY, 2)?,
+                body_structure: form(Fields::BODY_STRUCTURE, 3)?,
+                structure: form(Fields::STRUCTURE, 4)?,
                 threads: Vec::new(),
             })
         })?;
