@@ -24,10 +24,11 @@ enum Line {
 }
 
 /// What scripts begin with, by the name `include` gives.
-const PRELUDES: [(&str, &str); 3] = [
+const PRELUDES: [(&str, &str); 4] = [
     ("login", include_str!("../scripts/prelude/login.txt")),
     ("three", include_str!("../scripts/prelude/three.txt")),
     ("open", include_str!("../scripts/prelude/open.txt")),
+    ("parts", include_str!("../scripts/prelude/parts.txt")),
 ];
 
 /// Where and how a script failed.
@@ -114,6 +115,9 @@ impl Script {
             Some(("fetch-page", n)) => self.options.limits.fetch_page = n.parse().ok()?,
             Some(("inline-body", n)) => self.options.limits.inline_body = n.parse().ok()?,
             Some(("body-window", n)) => self.options.limits.body_window = n.parse().ok()?,
+            Some(("search-depth", n)) => self.options.limits.search_depth = n.parse().ok()?,
+            Some(("search-texts", n)) => self.options.limits.search_texts = n.parse().ok()?,
+            Some(("section-depth", n)) => self.options.limits.section_depth = n.parse().ok()?,
             _ => return None,
         }
         Some(())
