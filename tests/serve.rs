@@ -94,3 +94,28 @@ fn one_connection_more_than_there_may_be_is_greeted_with_bye() {
     assert!(server.connect(0).line().starts_with("* BYE "));
     server.terminate();
 }
+
+#[test]
+fn connections_that_come_at_once_do_not_slip_past_the_cap() {
+    const MOST: usize = 7;
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("at-once-{runtime}"));
+        let second = "[[listen]]\naddress = \"127.0.0.1:0\"\n";
+        let config = format!("max_connections = {MOST}\n{PLAIN}{second}");
+        let server = Server::start(&folder, &config, &["--runtime", runtime]);
+        let greetings: Vec<_> = std::thread::scope(|scope| {
+            let greet = |number: usize| {
+                let mut client = server.connect(number % 2);
+                (client.line(), client)
+            };
+            let threads: Vec<_> = (0..40).map(|n| scope.spawn(move || greet(n))).collect();
+            let joined = threads.into_iter().map(|t| t.join());
+            joined.map(|t| t.expect("a greeting")).collect()
+        });
+        let let_in = greetings.iter().filter(|(g, _)| g.starts_with("* OK "));
+        assert_eq!(let_in.count(), MOST);
+        let refused = greetings.iter().filter(|(g, _)| g.starts_with("* BYE "));
+        assert_eq!(refused.count(), 40 - MOST);
+        server.terminate();
+    });
+}
