@@ -1,6 +1,7 @@
 //! Checks passwords on threads of its own: bounded in number, in what is queued, and in what is held back.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -61,6 +62,8 @@ struct Shared {
     directory: Arc<dyn Directory>,
     penalties: Mutex<Penalties>,
     costs: Costs,
+    /// Tells attempts apart; keyed, so that nothing can be learnt from what is remembered.
+    attempts: RandomState,
     dummy: String,
     held: AtomicUsize,
     timer: mpsc::Sender<Timed>,
@@ -71,34 +74,31 @@ type Timed = Option<(Instant, Held)>;
 
 enum Held {
     Check(Attempt),
-    Answer(Attempt, Reply),
+    Answer(ReplySlot, Reply, Ticket),
 }
 
-/// A password to be checked; counted in the penalties as long as it lives.
+/// A password to be checked.
 struct Attempt {
-    call: Option<Call<Authenticate>>,
-    slot: Option<ReplySlot>,
+    call: Call<Authenticate>,
+    slot: ReplySlot,
+    ticket: Ticket,
+}
+
+impl Attempt {
+    fn busy(self) {
+        self.slot.send(self.call.answer(Err(busy())));
+    }
+}
+
+/// Counts an attempt as in hand, as long as it lives.
+struct Ticket {
     origin: Origin,
     shared: Arc<Shared>,
 }
 
-impl Drop for Attempt {
+impl Drop for Ticket {
     fn drop(&mut self) {
         lock(&self.shared.penalties).end(&self.origin);
-    }
-}
-
-impl Attempt {
-    fn answer(mut self, reply: Reply) {
-        if let Some(slot) = self.slot.take() {
-            slot.send(reply);
-        }
-    }
-
-    fn busy(mut self) {
-        if let Some(call) = self.call.take() {
-            self.answer(call.answer(Err(busy())));
-        }
     }
 }
 
@@ -110,6 +110,7 @@ impl Checker {
             directory,
             penalties: Mutex::new(Penalties::new(costs.before)),
             costs,
+            attempts: RandomState::new(),
             dummy: hash::hash_password(b"")?,
             held: AtomicUsize::new(0),
             timer,
@@ -137,12 +138,9 @@ impl Checker {
         let Some(delay) = lock(&self.shared.penalties).begin(&origin, now) else {
             return slot.send(call.answer(Err(busy())));
         };
-        let attempt = Attempt {
-            call: Some(call),
-            slot: Some(slot),
-            origin,
-            shared: self.shared.clone(),
-        };
+        let shared = self.shared.clone();
+        let ticket = Ticket { origin, shared };
+        let attempt = Attempt { call, slot, ticket };
         if delay.is_zero() {
             enqueue(&self.checks, attempt);
         } else {
@@ -169,14 +167,12 @@ impl Shared {
         self.held.fetch_sub(1, Ordering::Relaxed);
         match held {
             Held::Check(attempt) => attempt.busy(),
-            Held::Answer(attempt, reply) => attempt.answer(reply),
+            Held::Answer(slot, reply, ticket) => answer(slot, reply, ticket),
         }
     }
 
-    fn check(&self, verifier: &mut Verifier, mut attempt: Attempt) {
-        let Some(call) = attempt.call.take() else {
-            return;
-        };
+    fn check(&self, verifier: &mut Verifier, attempt: Attempt) {
+        let Attempt { call, slot, ticket } = attempt;
         let op = call.op();
         let found = self.directory.find(&op.user);
         let hash = match &found {
@@ -188,12 +184,13 @@ impl Shared {
         let name = op.user.as_str().into();
         let Some(found) = found.filter(|_| right) else {
             let now = Instant::now();
-            lock(&self.penalties).failed(&attempt.origin, now);
+            let attempt = self.attempts.hash_one((&op.user, op.password.expose()));
+            lock(&self.penalties).failed(&ticket.origin, attempt, now);
             let reply = call.answer(Err(refused()));
-            return self.hold(now + self.costs.after, Held::Answer(attempt, reply));
+            return self.hold(now + self.costs.after, Held::Answer(slot, reply, ticket));
         };
-        lock(&self.penalties).succeeded(&attempt.origin);
-        attempt.answer(call.answer(if found.enabled {
+        lock(&self.penalties).succeeded(&ticket.origin);
+        slot.send(call.answer(if found.enabled {
             Ok(Account { id: found.id, name })
         } else {
             Err(disabled())
@@ -207,13 +204,18 @@ fn enqueue(checks: &mpsc::SyncSender<Attempt>, attempt: Attempt) {
     }
 }
 
+fn answer(slot: ReplySlot, reply: Reply, ticket: Ticket) {
+    slot.send(reply);
+    drop(ticket);
+}
+
 fn run(queue: &Mutex<mpsc::Receiver<Attempt>>) {
     let mut verifier = Verifier::default();
     loop {
         let Ok(attempt) = lock(queue).recv() else {
             return;
         };
-        let shared = attempt.shared.clone();
+        let shared = attempt.ticket.shared.clone();
         shared.check(&mut verifier, attempt);
     }
 }
@@ -236,7 +238,7 @@ fn wait(timed: &mpsc::Receiver<Timed>, checks: &mpsc::SyncSender<Attempt>, share
             shared.held.fetch_sub(1, Ordering::Relaxed);
             match entry.remove() {
                 Held::Check(attempt) => enqueue(checks, attempt),
-                Held::Answer(attempt, reply) => attempt.answer(reply),
+                Held::Answer(slot, reply, ticket) => answer(slot, reply, ticket),
             }
         }
     }

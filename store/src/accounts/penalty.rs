@@ -1,6 +1,6 @@
 //! What failed logins cost: time, per address and per account. Values in, values out; the clock is the caller's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ enum Key {
 struct Failures {
     count: usize,
     last: Instant,
+    /// The latest attempts that counted.
+    attempts: VecDeque<u64>,
 }
 
 /// Remembers failures and counts the attempts in hand.
@@ -83,13 +85,28 @@ impl Penalties {
         }
     }
 
-    pub(super) fn failed(&mut self, origin: &Origin, now: Instant) {
+    /// An attempt failed. The same name and password, which `attempt` tells apart from others, count once: a device that does not know of a new
+    /// password says the old one for days, and nobody else at its address is to wait longer and longer for it.
+    pub(super) fn failed(&mut self, origin: &Origin, attempt: u64, now: Instant) {
         for key in origin.keys() {
-            let count = self.count(&key, now) + 1;
+            let recent = self.count(&key, now) > 0;
             if !self.failures.contains_key(&key) && self.failures.len() >= REMEMBERED {
                 self.forget_oldest();
             }
-            self.failures.insert(key, Failures { count, last: now });
+            let failures = self.failures.entry(key).or_insert(Failures {
+                count: 0,
+                last: now,
+                attempts: VecDeque::new(),
+            });
+            if !recent {
+                (failures.count, failures.last) = (0, now);
+                failures.attempts.clear();
+            }
+            if !failures.attempts.contains(&attempt) {
+                failures.attempts.truncate(ATTEMPTS - 1);
+                failures.attempts.push_front(attempt);
+                (failures.count, failures.last) = (failures.count + 1, now);
+            }
         }
     }
 
@@ -123,6 +140,8 @@ impl Penalties {
 const LONGEST_NAME: usize = 255;
 /// Attempts of one address that are queued, checked or held.
 const IN_HAND: usize = 64;
+/// Attempts that are known again, of a name or an address.
+const ATTEMPTS: usize = 8;
 /// Names and addresses whose failures are remembered.
 const REMEMBERED: usize = 10_000;
 const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
@@ -151,12 +170,12 @@ mod tests {
     fn delays_grow_for_a_name_from_anywhere_and_an_address_with_any_name() {
         let (mut p, now) = (Penalties::new(DELAYS), Instant::now());
         assert_eq!(wait(&mut p, &at("ann", 1), now), 0);
-        p.failed(&at("ann", 1), now);
+        p.failed(&at("ann", 1), 1, now);
         assert_eq!(wait(&mut p, &at("ann", 2), now), 2);
         assert_eq!(wait(&mut p, &at("bob", 1), now), 2);
         assert_eq!(wait(&mut p, &at("bob", 2), now), 0);
-        for _ in 0..5 {
-            p.failed(&at("ann", 1), now);
+        for attempt in 2..7 {
+            p.failed(&at("ann", 1), attempt, now);
         }
         assert_eq!(wait(&mut p, &at("ann", 1), now), 6, "the last delay stays");
     }
@@ -164,7 +183,7 @@ mod tests {
     #[test]
     fn a_success_clears_the_name_only_and_time_clears_all() {
         let (mut p, now) = (Penalties::new(DELAYS), Instant::now());
-        p.failed(&at("ann", 1), now);
+        p.failed(&at("ann", 1), 1, now);
         p.succeeded(&at("ann", 1));
         assert_eq!(wait(&mut p, &at("ann", 2), now), 0);
         assert_eq!(wait(&mut p, &at("ann", 1), now), 2);
@@ -178,7 +197,7 @@ mod tests {
         let (mut p, now) = (Penalties::new(DELAYS), Instant::now());
         for i in 0..=REMEMBERED {
             let later = now + Duration::from_millis(i as u64);
-            p.failed(&Origin::new(&format!("{i}"), None), later);
+            p.failed(&Origin::new(&format!("{i}"), None), 1, later);
         }
         assert_eq!(p.failures.len(), REMEMBERED);
         assert_eq!(wait(&mut p, &Origin::new("0", None), now), 0);
@@ -197,5 +216,24 @@ mod tests {
         assert!(p.begin(&at("one more", 2), now).is_some());
         p.end(&at("0", 1));
         assert!(p.begin(&at("one more", 1), now).is_some());
+    }
+
+    #[test]
+    fn the_same_attempt_counts_once_until_it_is_forgotten() {
+        let (mut p, now) = (Penalties::new(DELAYS), Instant::now());
+        let minutes = |n: u64| now + Duration::from_secs(n * 60);
+        for n in 0..15 {
+            p.failed(&at("ann", 1), 1, minutes(n));
+            assert_eq!(wait(&mut p, &at("bob", 1), minutes(n)), 2);
+        }
+        assert_eq!(wait(&mut p, &at("bob", 1), minutes(15)), 0);
+        p.failed(&at("ann", 1), 1, minutes(15));
+        assert_eq!(wait(&mut p, &at("bob", 1), minutes(15)), 2);
+        p.failed(&at("ann", 1), 2, minutes(16));
+        assert_eq!(wait(&mut p, &at("bob", 1), minutes(16)), 6);
+        for attempt in 0..1000 {
+            p.failed(&at("ann", 1), attempt, minutes(17));
+        }
+        assert!(p.failures.values().all(|f| f.attempts.len() == ATTEMPTS));
     }
 }
