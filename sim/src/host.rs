@@ -70,6 +70,7 @@ pub struct Host {
     sessions: BTreeMap<String, Connection>,
     notices: Arc<Mutex<Vec<Notice>>>,
     now: Now,
+    see: Option<Box<dyn FnMut(&Effect)>>,
 }
 
 struct Connection {
@@ -79,6 +80,7 @@ struct Connection {
     replies: (Sender<Reply>, Receiver<Reply>),
     closed: Option<CloseReason>,
     switch: Option<Switch>,
+    stalled: bool,
 }
 
 impl Host {
@@ -106,13 +108,17 @@ impl Host {
                 tick: Tick(0),
                 unix: 1_700_000_000,
             },
+            see: None,
         }
     }
 
     /// Sends octets on a connection, which begins with the first of them, and runs everything until nothing moves.
-    pub fn send(&mut self, name: &str, octets: &[u8], chunking: Chunking) {
+    ///
+    /// Returns how many octets the session took.
+    pub fn send(&mut self, name: &str, octets: &[u8], chunking: Chunking) -> usize {
         self.connection(name);
         self.settle();
+        let mut taken = 0;
         for chunk in chunking.cut(octets) {
             let mut rest = chunk;
             while !rest.is_empty() {
@@ -123,11 +129,47 @@ impl Host {
                         n
                     })
                 });
-                let Some(n) = slot else { return };
+                let Some(n) = slot else { return taken };
+                taken += n;
                 rest = &rest[n..];
                 self.settle();
             }
         }
+        taken
+    }
+
+    /// The client reads nothing from now on, or reads again.
+    pub fn stall(&mut self, name: &str, stalled: bool) {
+        self.connection(name);
+        if let Some(connection) = self.sessions.get_mut(name) {
+            connection.stalled = stalled;
+        }
+        self.settle();
+    }
+
+    /// Octets a session has ready for a client that does not read.
+    pub fn queued(&mut self, name: &str) -> usize {
+        let now = self.now;
+        self.sessions
+            .get_mut(name)
+            .map_or(0, |c| c.session.transmit(now).remaining())
+    }
+
+    /// Shows every effect that is asked for to `see`.
+    pub fn on_effect(&mut self, see: impl FnMut(&Effect) + 'static) {
+        self.see = Some(Box::new(see));
+    }
+
+    /// Why a session ended, if it did.
+    #[must_use]
+    pub fn close_reason(&self, name: &str) -> Option<CloseReason> {
+        self.sessions.get(name).and_then(|c| c.closed)
+    }
+
+    /// When a session is to be woken at the latest.
+    #[must_use]
+    pub fn deadline(&self, name: &str) -> Option<Tick> {
+        self.sessions.get(name).and_then(|c| c.session.deadline())
     }
 
     /// Begins a connection if there is none of this name, and takes what it said since.
@@ -183,7 +225,7 @@ impl Host {
     /// Whether the session is over.
     #[must_use]
     pub fn is_closed(&self, name: &str) -> bool {
-        self.sessions.get(name).is_some_and(|c| c.closed.is_some())
+        self.close_reason(name).is_some()
     }
 
     fn connection(&mut self, name: &str) {
@@ -197,6 +239,7 @@ impl Host {
                 replies: channel(),
                 closed: None,
                 switch: None,
+                stalled: false,
             });
     }
 
@@ -234,14 +277,19 @@ impl Host {
         while let Some(action) = connection.session.poll(self.now) {
             moved = true;
             match action {
-                Action::Effect(effect) => connection.submit(&self.backend, &self.accounts, effect),
+                Action::Effect(effect) => {
+                    if let Some(see) = &mut self.see {
+                        see(&effect);
+                    }
+                    connection.submit(&self.backend, &self.accounts, effect);
+                }
                 Action::Switch(switch) => connection.switch = Some(switch),
                 Action::Closed(reason) => connection.closed = Some(reason),
                 _ => {}
             }
         }
         let mut transmit = connection.session.transmit(self.now);
-        while transmit.has_remaining() {
+        while transmit.has_remaining() && !connection.stalled {
             let chunk = transmit.chunk();
             connection.output.extend_from_slice(chunk);
             let n = chunk.len();

@@ -176,7 +176,7 @@ impl Script {
                     if let Some(unread) = unread {
                         return Err(fail(unread));
                     }
-                    host.send(name, &octets, chunking);
+                    let _ = host.send(name, &octets, chunking);
                 }
                 Line::Server(name, expected) => {
                     left.entry(name.clone())

@@ -135,13 +135,21 @@ impl Session {
         let input = match input {
             Input::Nothing if task.wants_input() => {
                 match self.input.next(self.bounds(), task.wants_literals()) {
-                    Some(frame) => Input::Frame(frame),
+                    Some(frame) => {
+                        self.timers.heard();
+                        Input::Frame(frame)
+                    }
                     None if self.end.eof => {
                         self.task = Some(task);
                         self.close(CloseReason::PeerClosed);
                         return true;
                     }
-                    None => Input::Nothing,
+                    None => {
+                        if self.account.is_some() {
+                            self.timers.listening(&self.config.limits, self.now);
+                        }
+                        Input::Nothing
+                    }
                 }
             }
             input => input,

@@ -65,6 +65,16 @@ impl Timers {
         self.idle = None;
     }
 
+    /// The rest of a command is waited for, as a message of APPEND is: silence is the client's, and is not for ever.
+    pub(crate) fn listening(&mut self, limits: &Limits, now: Now) {
+        self.idle.get_or_insert(now.tick.after(limits.idle_millis));
+    }
+
+    /// The client went on.
+    pub(crate) fn heard(&mut self) {
+        self.idle = None;
+    }
+
     pub(crate) fn idling(&mut self, limits: &Limits, now: Now) {
         self.still_here = Some(now.tick.after(limits.still_here_millis));
         self.idle = Some(now.tick.after(limits.idle_millis));

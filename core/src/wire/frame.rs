@@ -267,7 +267,7 @@ impl Framer {
     /// Skips a line whose first `seen` octets are here, its LF not among them.
     fn refuse(&mut self, refusal: Refusal, seen: usize) -> Step {
         self.refused = Some((self.head(), refusal));
-        self.skipped = 0;
+        self.skipped = seen as u64;
         self.tail_len = 0;
         let line = self.buffer.split_to(seen);
         self.remember(&line);
