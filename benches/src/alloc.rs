@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct Counting;
 
 static IN_USE: AtomicI64 = AtomicI64::new(0);
+static MOST: AtomicI64 = AtomicI64::new(0);
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -20,6 +21,11 @@ pub fn in_use() -> i64 {
     IN_USE.load(Ordering::Relaxed)
 }
 
+/// The most octets in use at once since this was last asked; threads may count past one another.
+pub fn most_in_use() -> i64 {
+    MOST.swap(in_use(), Ordering::Relaxed)
+}
+
 /// How often this thread asked for memory while `f` ran.
 pub fn calls<T>(f: impl FnOnce() -> T) -> (u64, T) {
     let before = CALLS.get();
@@ -28,7 +34,10 @@ pub fn calls<T>(f: impl FnOnce() -> T) -> (u64, T) {
 }
 
 fn count(octets: i64) {
-    IN_USE.fetch_add(octets, Ordering::Relaxed);
+    let now = IN_USE.fetch_add(octets, Ordering::Relaxed) + octets;
+    if now > MOST.load(Ordering::Relaxed) {
+        MOST.store(now, Ordering::Relaxed);
+    }
     CALLS.set(CALLS.get() + u64::from(octets > 0));
 }
 

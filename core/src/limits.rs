@@ -18,7 +18,7 @@ pub struct Limits {
     pub literal_minus: u64,
     /// Octets of one message (RFC 7889).
     pub append: u64,
-    /// Tokens of a command before login, ID excepted: memory is counted, not octets.
+    /// Tokens of a command before login, ID excepted: memory is counted, not octets, and what holds more counts as several.
     pub tokens_before_login: usize,
     /// Tokens of a command after login.
     pub tokens: usize,
@@ -48,6 +48,8 @@ pub struct Limits {
     pub still_here_millis: u64,
     /// Milliseconds without progress of output.
     pub write_stall_millis: u64,
+    /// Octets of output queued before no more is produced, before login.
+    pub output_before_login: usize,
     /// Octets of output queued before no more is produced.
     pub output_high_water: usize,
     /// Octets of a mailbox name; 1000 is the most a name can have at all.
@@ -62,6 +64,8 @@ pub struct Limits {
     pub id_value: usize,
     /// Messages of one APPEND: each holds an upload until all are stored (RFC 3502).
     pub append_messages: usize,
+    /// Patterns of one LIST: each is tried on every mailbox (RFC 5258).
+    pub list_patterns: usize,
     /// Mailbox rows asked for at once.
     pub list_page: usize,
     /// Octets of rows asked for at once.
@@ -103,6 +107,7 @@ impl Default for Limits {
             idle_millis: 35 * 60_000,
             still_here_millis: 10 * 60_000,
             write_stall_millis: 5 * 60_000,
+            output_before_login: 16 << 10,
             output_high_water: 256 << 10,
             mailbox_name: 1000,
             mailbox_depth: 64,
@@ -110,6 +115,7 @@ impl Default for Limits {
             id_field: 30,
             id_value: 1024,
             append_messages: 1000,
+            list_patterns: 32,
             list_page: 500,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,

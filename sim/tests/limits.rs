@@ -25,6 +25,7 @@ const CASES: &[Case] = &[
     ("tokens", tokens),
     ("depth_before_login", depth_before_login),
     ("search_depth", search_depth),
+    ("search_texts", search_texts),
     ("tag", tag),
     ("sasl", sasl),
     ("bad_before_login", bad_before_login),
@@ -35,6 +36,7 @@ const CASES: &[Case] = &[
     ("idle_millis", idle_millis),
     ("still_here_millis", still_here_millis),
     ("write_stall_millis", write_stall_millis),
+    ("output_before_login", output_before_login),
     ("output_high_water", output_high_water),
     ("mailbox_name", mailbox_name),
     ("mailbox_depth", mailbox_depth),
@@ -42,6 +44,7 @@ const CASES: &[Case] = &[
     ("id_field", id_field),
     ("id_value", id_value),
     ("append_messages", append_messages),
+    ("list_patterns", list_patterns),
     ("list_page", list_page),
     ("fetch_page", fetch_page),
     ("inline_body", inline_body),
@@ -400,6 +403,15 @@ fn search_depth() {
     talk.bystander();
 }
 
+fn search_texts() {
+    let search = |n: usize| format!("a SEARCH{}", " TEXT x".repeat(n));
+    let mut talk = Talk::selected(|l| l.search_texts = 3, 1);
+    talk.says(&search(2), "* SEARCH 1");
+    talk.says(&search(3), "* SEARCH 1");
+    talk.says(&search(4), "a BAD [LIMIT]");
+    talk.lives();
+}
+
 fn tag() {
     both_ways(
         || Talk::new(|l| l.tag = 10),
@@ -593,9 +605,17 @@ fn write_stall_millis() {
     talk.lives();
 }
 
+fn output_before_login() {
+    unread(Talk::new(|l| l.output_before_login = 500));
+}
+
 fn output_high_water() {
-    const ANSWERS: usize = 1000;
-    let mut talk = Talk::signed_in(|l| l.output_high_water = 500);
+    unread(Talk::signed_in(|l| l.output_high_water = 500));
+}
+
+/// A client that sends hundreds of commands and reads nothing until then: no more than the bound is queued, and nothing is lost.
+fn unread(mut talk: Talk) {
+    const ANSWERS: usize = 500;
     talk.host.stall("A", true);
     let flood: String = (0..ANSWERS).map(|n| format!("f{n} NOOP\r\n")).collect();
     talk.host.send("A", flood.as_bytes(), Chunking::Whole);
@@ -736,6 +756,15 @@ fn windowed(
     for said in &answers[1..] {
         assert_eq!(said, &answers[0]);
     }
+}
+
+fn list_patterns() {
+    let list = |n: usize| format!("a LIST \"\" ({})", vec!["*"; n].join(" "));
+    let mut talk = Talk::signed_in(|l| l.list_patterns = 5);
+    talk.says(&list(4), "* LIST");
+    talk.says(&list(5), "* LIST");
+    talk.says(&list(6), "a BAD [LIMIT]");
+    talk.lives();
 }
 
 fn list_page() {
@@ -887,6 +916,8 @@ fn a_mailbox_has_128_keywords() {
             .contains("a OK")
     );
     assert!(talk.ask("b STORE 1 +FLAGS.SILENT (k127)").contains("b OK"));
+    let many = talk.ask(&format!("b STORE 1 +FLAGS ({})", words(0, 129)));
+    assert!(many.starts_with("b BAD [LIMIT]"), "{many}");
     let full = talk.ask("c STORE 1:2 +FLAGS (k128 \\Seen)");
     assert_eq!(
         full.lines().last().map(|l| &l[..12]),

@@ -171,6 +171,7 @@ fn authenticate(c: &mut Cursor<'_>) -> Parsed<Command> {
 fn enable(c: &mut Cursor<'_>) -> Parsed<Command> {
     let mut names: Vec<String> = alloc::vec![upper(c.atom("Expected a capability")?)];
     while !c.at_end() {
+        c.weigh(2)?;
         c.space()?;
         if !c.at_end() {
             names.push(upper(c.atom("Expected a capability")?));

@@ -26,6 +26,13 @@ pub(super) fn syntax<T>(text: &'static str) -> Parsed<T> {
     })
 }
 
+pub(super) fn too_many<T>(text: &'static str) -> Parsed<T> {
+    Err(ParseError {
+        kind: ParseErrorKind::TooManyTokens,
+        text,
+    })
+}
+
 impl<'a> Cursor<'a> {
     pub(super) fn new(frame: &'a Bytes, cx: &Context<'a>) -> Self {
         let words = if cx.authenticated {
@@ -70,20 +77,18 @@ impl<'a> Cursor<'a> {
     /// Counts a word.
     #[inline]
     pub(super) fn word(&mut self) -> Parsed<()> {
-        self.words(1)
+        self.weigh(1)
     }
 
+    /// Counts what takes the memory of so many words.
     #[inline]
-    fn words(&mut self, count: usize) -> Parsed<()> {
-        match self.words.checked_sub(count) {
+    pub(super) fn weigh(&mut self, words: usize) -> Parsed<()> {
+        match self.words.checked_sub(words) {
             Some(left) => {
                 self.words = left;
                 Ok(())
             }
-            None => Err(ParseError {
-                kind: ParseErrorKind::TooManyTokens,
-                text: "The command has too many words",
-            }),
+            None => too_many("The command has too many words"),
         }
     }
 
@@ -225,7 +230,7 @@ impl<'a> Cursor<'a> {
             words += 1;
         }
         self.open()?;
-        self.words(words)?;
+        self.weigh(words)?;
         self.pass(end);
         Ok(Some(self.bytes(inner)))
     }

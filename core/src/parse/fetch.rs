@@ -39,6 +39,11 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     })
 }
 
+/// A FETCH item holds as much as so many words.
+const ITEM: usize = 8;
+/// And the name of a header field.
+const FIELD: usize = 4;
+
 fn modifiers(
     c: &mut Cursor<'_>,
     changed_since: &mut Option<ModSeq>,
@@ -64,6 +69,7 @@ fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>, alone: bool) -> Parsed<(
         Body, BodyStructure, EmailId, Envelope, Flags, InternalDate, ModSeq, SaveDate, Size,
         ThreadId, Uid,
     };
+    c.weigh(ITEM)?;
     const EXPECTED: &str = "Expected a FETCH item";
     // An item's name ends before "[", which atoms may hold.
     if let Some(special) = sectioned(c)? {
@@ -206,7 +212,10 @@ fn section(c: &mut Cursor<'_>) -> Parsed<Section> {
 fn fields(c: &mut Cursor<'_>, not: bool) -> Parsed<SectionText> {
     let names = match c.atoms()? {
         Some(atoms) => FieldNames::atoms(atoms),
-        None => FieldNames::any(c.list(|c| c.astring("Expected a header field's name"))?),
+        None => FieldNames::any(c.list(|c| {
+            c.weigh(FIELD)?;
+            c.astring("Expected a header field's name")
+        })?),
     };
     Ok(SectionText::Fields { names, not })
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::command::mailbox;
-use super::cursor::{Cursor, Parsed, syntax};
+use super::cursor::{Cursor, Parsed, syntax, too_many};
 use crate::ast::{List, StatusItem};
 
 /// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
@@ -19,7 +19,11 @@ pub(super) fn list(c: &mut Cursor<'_>) -> Parsed<List> {
     c.space()?;
     list.patterns = if c.peek() == Some(b'(') {
         list.extended = true;
-        c.list(Cursor::list_mailbox)?
+        let patterns = c.list(Cursor::list_mailbox)?;
+        if patterns.len() > c.cx.limits.list_patterns {
+            return too_many("The LIST has too many patterns");
+        }
+        patterns
     } else {
         alloc::vec![pattern(c)?]
     };

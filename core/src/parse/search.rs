@@ -3,9 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::cursor::{Cursor, Parsed, syntax, upper};
+use super::cursor::{Cursor, Parsed, syntax, too_many, upper};
+use super::lex;
 use super::sync::{modseq, sequence_set};
-use super::{ParseError, ParseErrorKind, lex};
 use crate::ast::{ReturnOptions, Search, SearchKey, SearchStep};
 use crate::date::Date;
 use crate::flag::SystemFlags;
@@ -61,6 +61,9 @@ enum Open {
     Or { second: bool },
 }
 
+/// A search key holds as much as so many words.
+const KEY: usize = 10;
+
 fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
     let (mut open, mut top) = (Vec::new(), 0);
     let depth = if c.cx.authenticated {
@@ -70,12 +73,9 @@ fn keys(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
     };
     loop {
         if open.len() > depth {
-            return Err(ParseError {
-                kind: ParseErrorKind::TooManyTokens,
-                text: "The search keys are nested too deeply",
-            });
+            return too_many("The search keys are nested too deeply");
         }
-        c.word()?;
+        c.weigh(KEY)?;
         if c.skip(b"(") {
             open.push(Open::List { keys: 0 });
             continue;
@@ -211,10 +211,7 @@ fn with_argument(c: &mut Cursor<'_>, name: &[u8], search: &mut Search) -> Parsed
             SearchKey::Header(field, text(c)?)
         }
         b"BODY" | b"TEXT" if too_many_texts(c, search) => {
-            return Err(ParseError {
-                kind: ParseErrorKind::TooManyTokens,
-                text: "There are too many texts to look for",
-            });
+            return too_many("There are too many texts to look for");
         }
         b"BODY" => SearchKey::Body(text(c)?),
         b"TEXT" => SearchKey::Text(text(c)?),

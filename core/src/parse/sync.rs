@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::cursor::{Cursor, Parsed, syntax};
+use super::cursor::{Cursor, Parsed, syntax, too_many};
 use super::lex;
 use super::{ParseError, ParseErrorKind};
 use crate::ast::{Qresync, SelectParams, SequenceSet};
@@ -92,6 +92,10 @@ fn flag(c: &mut Cursor<'_>, flags: &mut FlagNames) -> Parsed<()> {
         .iter()
         .any(|k| k.eq_ignore_ascii_case(&keyword))
     {
+        // Comparing each with each stays little work.
+        if flags.keywords.len() == MAX_KEYWORDS {
+            return too_many("A message cannot have so many keywords");
+        }
         flags.keywords.push(keyword);
     }
     // No mailbox has room for more, and comparing each with all others is bounded.

@@ -129,7 +129,7 @@ impl Session {
         let capacity = self
             .input_limit()
             .saturating_sub(self.input.len())
-            .min(READ);
+            .min(self.ahead());
         (!stopped && capacity > 0).then_some(RecvSlot {
             input: &mut self.input,
             capacity,
@@ -299,11 +299,30 @@ impl Session {
         }
     }
 
-    fn input_limit(&self) -> usize {
-        if self.current.is_none() || self.task.as_ref().is_some_and(|t| t.wants_input()) {
-            self.bounds().command.saturating_add(READ)
+    pub(crate) fn high_water(&self) -> usize {
+        if self.account.is_some() {
+            self.config.limits.output_high_water
         } else {
+            self.config.limits.output_before_login
+        }
+    }
+
+    fn input_limit(&self) -> usize {
+        // A client that does not read its answers is not read either.
+        if self.out.len() >= self.high_water() {
+            self.ahead()
+        } else if self.current.is_none() || self.task.as_ref().is_some_and(|t| t.wants_input()) {
+            self.bounds().command.saturating_add(self.ahead())
+        } else {
+            self.ahead()
+        }
+    }
+
+    fn ahead(&self) -> usize {
+        if self.account.is_some() {
             READ
+        } else {
+            READ_BEFORE_LOGIN
         }
     }
 
@@ -328,6 +347,8 @@ impl Session {
 
 /// Octets taken at once, and ahead of the command being answered.
 const READ: usize = 64 << 10;
+/// The same before login.
+const READ_BEFORE_LOGIN: usize = 8 << 10;
 
 /// Room for octets from the peer.
 #[derive(Debug)]

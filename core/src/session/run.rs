@@ -89,8 +89,7 @@ impl Session {
     }
 
     fn work_on(&mut self, input: Input) -> bool {
-        if matches!(input, Input::Nothing) && self.out.len() >= self.config.limits.output_high_water
-        {
+        if matches!(input, Input::Nothing) && self.out.len() >= self.high_water() {
             return false;
         }
         match self.task.take() {
