@@ -70,8 +70,11 @@ pub struct Host {
     sessions: BTreeMap<String, Connection>,
     notices: Arc<Mutex<Vec<Notice>>>,
     now: Now,
-    see: Option<Box<dyn FnMut(&Effect)>>,
+    see: Option<Witness>,
 }
+
+/// Sees every effect.
+type Witness = Box<dyn FnMut(&Effect)>;
 
 struct Connection {
     session: Session,
