@@ -78,7 +78,7 @@ pub struct Limits {
     pub store_window: u64,
     /// Messages moved in one transaction.
     pub move_window: u64,
-    /// Part numbers in one section.
+    /// Part numbers in one section: as deep as parts are told.
     pub section_depth: usize,
 }
 
@@ -122,7 +122,7 @@ impl Default for Limits {
             body_window: 128 << 10,
             store_window: 2000,
             move_window: 1000,
-            section_depth: 64,
+            section_depth: 100,
         }
     }
 }

@@ -169,6 +169,8 @@ fn over_the_wire(message: &[u8]) {
         answers.push(say(
             b"f FETCH 1 (RFC822.SIZE BODY.PEEK[] BINARY.SIZE[1] BINARY.PEEK[1] BODY.PEEK[HEADER.FIELDS.NOT (To)])\r\n",
         ));
+        let found = say(b"s SEARCH OR TEXT xy OR HEADER To a SENTSINCE 1-Jan-1970\r\n");
+        assert!(found.ends_with(b"s OK SEARCH completed\r\n"));
     }
     assert_eq!(answers[0], answers[1]);
     let size = message.len();

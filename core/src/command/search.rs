@@ -296,3 +296,27 @@ impl Task for Searching {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_charset_that_is_named_is_known() {
+        assert!(
+            CHARSETS
+                .split(' ')
+                .all(|name| search_charset(name).is_some())
+        );
+        for name in [
+            "UTF-16",
+            "UTF-7",
+            "X-USER-DEFINED",
+            "ISO-2022-KR",
+            "",
+            "X-NOTHING",
+        ] {
+            assert!(search_charset(name).is_none(), "{name}");
+        }
+    }
+}

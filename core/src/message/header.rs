@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use super::param::skip_comment;
 use crate::date::{Date, month};
 
 /// References kept of one message.
@@ -169,6 +170,7 @@ impl FieldSelector {
 #[must_use]
 pub fn sent_date(header: &[u8]) -> Option<Date> {
     let (_, value) = header_fields(header).find(|(name, _)| name.eq_ignore_ascii_case(b"Date"))?;
+    let value = without_comments(value);
     let mut words = value
         .split(|b| b.is_ascii_whitespace() || *b == b',')
         .filter(|w| !w.is_empty());
@@ -195,6 +197,19 @@ pub fn sent_date(header: &[u8]) -> Option<Date> {
     Date::parse(text.as_bytes())
 }
 
+/// A structured field's value with a space for each comment (RFC 5322 §3.2.2).
+fn without_comments(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut octets = value.iter().enumerate();
+    while let Some((_, &b)) = octets.next() {
+        if b == b'(' {
+            skip_comment(&mut octets);
+        }
+        out.push(if b == b'(' { b' ' } else { b });
+    }
+    out
+}
+
 /// The message's own identity first, then those it answers to; at most 20 (RFC 5322 §3.6.4).
 #[must_use]
 pub fn thread_ids(header: &[u8]) -> Vec<&[u8]> {
@@ -214,4 +229,62 @@ pub fn thread_ids(header: &[u8]) -> Vec<&[u8]> {
     }
     ids.truncate(REFERENCES);
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_as_they_are_written() {
+        let sent =
+            |value: &str| sent_date(alloc::format!("X: y\r\nDate:{value}\r\n\r\n").as_bytes());
+        let on = |year, month, day| Some(Date { year, month, day });
+        for (value, wanted) in [
+            (" Fri, 21 Nov 1997 09:55:06 -0600", on(1997, 11, 21)),
+            ("1 jan 2024", on(2024, 1, 1)),
+            (" Tue,\r\n 1 Jul 2003 10:52:37 +0200", on(2003, 7, 1)),
+            ("21 Nov 97 09:55:06 GMT", on(1997, 11, 21)),
+            ("21 Nov 49 09:55 GMT", on(2049, 11, 21)),
+            ("21 Nov 101 09:55 GMT", on(2001, 11, 21)),
+            (
+                " Fri, 21 Nov 1997 09(comment):   55  :  06 -0600",
+                on(1997, 11, 21),
+            ),
+            (
+                "(a (b)) Thu (c),(d) 13 (e) Feb(f)1969 23:32",
+                on(1969, 2, 13),
+            ),
+            ("Fri 5 Apr 2024 00:00:00 +0000 (UTC)", on(2024, 4, 5)),
+            (" 31 Feb 2024 00:00:00 +0000", None),
+            ("", None),
+            ("yesterday", None),
+            ("Mon,", None),
+            ("2024-02-01", None),
+            ("1 Jan 99999", None),
+        ] {
+            assert_eq!(sent(value), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn fields_are_selected_the_same_in_any_chunking() {
+        let header = b"a: 1\r\n fold\r\nB : 2\r\njunk\r\n c: no name\r\nA:3\r\n\r\nbehind: x\r\n";
+        for names in [&[&b"A"[..], b"x"][..], &[b"b"], &[]] {
+            for not in [false, true] {
+                let whole = select_fields(header, names, not);
+                for size in 1..header.len() {
+                    let mut out = Vec::new();
+                    let mut selector = FieldSelector::new(names.iter().copied(), not);
+                    header.chunks(size).for_each(|c| selector.feed(c, &mut out));
+                    selector.finish(&mut out);
+                    assert_eq!(out, whole, "{names:?} {not} {size}");
+                }
+            }
+        }
+        assert_eq!(
+            select_fields(header, &[b"A"], false),
+            b"a: 1\r\n fold\r\nA:3\r\n\r\nbehind: x\r\n"
+        );
+    }
 }

@@ -105,7 +105,8 @@ impl RowWriter {
             self.begun = true;
             response::fetch_head(&mut s.out, self.seq);
         }
-        while let Some(item) = self.items.get(self.next).cloned() {
+        let items = self.items.clone();
+        while let Some(item) = items.get(self.next) {
             if self.body.is_none() {
                 if s.out.len() >= s.config.limits.output_high_water {
                     return Written::Full;
@@ -114,7 +115,7 @@ impl RowWriter {
                     s.out.put(b" ");
                 }
                 self.separate = true;
-                match self.item(s, &item) {
+                match self.item(s, item) {
                     Some(body) => self.body = Some(body),
                     None => {
                         self.next += 1;

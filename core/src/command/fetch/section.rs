@@ -159,10 +159,12 @@ fn section_source(
         match &section.text {
             SectionText::Whole => return raw(whole(row), partial),
             // A header that is too large to come with the row is read in windows.
-            SectionText::Header if structure.is_none() || !row.header.is_empty() => {
+            SectionText::Header if row.structure.is_empty() || !row.header.is_empty() => {
                 return Source::Octets(cut(&row.header, partial));
             }
-            SectionText::Fields { names, not } if structure.is_none() || !row.header.is_empty() => {
+            SectionText::Fields { names, not }
+                if row.structure.is_empty() || !row.header.is_empty() =>
+            {
                 let names: Vec<&[u8]> = names.iter().collect();
                 let fields = Bytes::from(select_fields(&row.header, &names, *not));
                 return Source::Octets(cut(&fields, partial));
