@@ -18,9 +18,9 @@ fuzz_target!(|frame: &[u8]| {
             limits: &limits,
             authenticated,
         };
-        let here = parse_command(&Bytes::copy_from_slice(rest), &cx);
+        let here = parse_command(&Bytes::copy_from_slice(rest), 0, &cx);
         let within = Bytes::copy_from_slice(&[b"xyz", rest].concat()).slice(3..);
-        let there = parse_command(&within, &cx);
+        let there = parse_command(&Bytes::from([b"xyz", rest].concat()), 3, &cx);
         assert_eq!(format!("{here:?}"), format!("{there:?}"));
         let _ = parse_append_head(&within, false, &cx);
         let _ = parse_append_next(&within, Some(true), &cx);
