@@ -25,6 +25,8 @@ use crate::tls::Tls;
 
 /// Octets read at once; the buffer lives on the stack, so that an idle connection holds none.
 const READ: usize = 16 << 10;
+/// Chunks handed over in one write.
+const CHUNKS: usize = 64;
 /// Rounds of the loop before other connections get their turn.
 const ROUNDS: usize = 64;
 /// Milliseconds for a TLS handshake; no octet extends them.
@@ -259,11 +261,11 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             if !transmit.has_remaining() {
                 return Ok(moved);
             }
-            let slices: Vec<IoSlice<'_>> = transmit.chunks().take(64).map(IoSlice::new).collect();
-            match self.stream.poll_write(cx, &slices) {
+            let mut slices = [IoSlice::new(&[]); CHUNKS];
+            let count = gather(transmit.chunks(), &mut slices);
+            match self.stream.poll_write(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => {
-                    drop(slices);
                     transmit.advance(n);
                     self.record.summary.octets_out += n as u64;
                     moved = true;
@@ -313,20 +315,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 Ok(())
             }
             #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            Layer::Tls { tls, .. } => {
-                let mut plain = Vec::new();
-                let open = tls.receive(octets, |octets| plain.extend_from_slice(octets))?;
-                self.handshaken();
-                if !plain.is_empty()
-                    && let Some(mut slot) = self.session.recv_slot()
-                {
-                    slot.put(&plain);
-                }
-                if !open {
-                    self.session.handle_eof();
-                }
-                Ok(())
-            }
+            Layer::Tls { .. } => self.received_tls(octets),
         }
     }
 
@@ -358,10 +347,9 @@ impl Service {
 impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     /// Puts TLS in place; octets the client sent too early belong to the handshake, never to the session.
     fn begin_tls(&mut self, residue: &Bytes, asked: bool) -> bool {
-        let Some(Ok(mut tls)) = self.service.tls.as_ref().map(crate::tls::TlsConfig::begin) else {
+        let Some(Ok(tls)) = self.service.tls.as_ref().map(crate::tls::TlsConfig::begin) else {
             return false;
         };
-        let early = tls.receive(residue, |_| {});
         let handshake = Some(self.clock.now().tick.after(HANDSHAKE));
         self.layer = Layer::Tls {
             tls: Box::new(tls),
@@ -369,7 +357,37 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             asked,
             closing: false,
         };
-        early.is_ok()
+        self.received_tls(residue).is_ok()
+    }
+
+    /// The session hears of the handshake before it is given what came behind it.
+    fn received_tls(&mut self, mut octets: &[u8]) -> io::Result<()> {
+        let mut open = true;
+        while self.handshaking()
+            && !octets.is_empty()
+            && let Layer::Tls { tls, .. } = &mut self.layer
+        {
+            open &= tls.take(&mut octets)?;
+            self.handshaken();
+        }
+        let Layer::Tls { tls, .. } = &mut self.layer else {
+            return Ok(());
+        };
+        let mut slot = self.session.recv_slot();
+        let mut put = |plain: &[u8]| {
+            if let Some(slot) = &mut slot {
+                slot.put(plain);
+            }
+        };
+        tls.drain(&mut put)?;
+        while !octets.is_empty() {
+            open &= tls.take(&mut octets)?;
+            tls.drain(&mut put)?;
+        }
+        if !open {
+            self.session.handle_eof();
+        }
+        Ok(())
     }
 
     fn handshaking(&self) -> bool {
@@ -425,7 +443,9 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         loop {
             let mut transmit = self.session.transmit(now);
             while handshake.is_none() && transmit.has_remaining() {
-                let n = tls.send(transmit.chunk())?;
+                let mut slices = [IoSlice::new(&[]); CHUNKS];
+                let count = gather(transmit.chunks(), &mut slices);
+                let n = tls.send(&slices[..count])?;
                 if n == 0 {
                     break;
                 }
@@ -479,6 +499,14 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     fn layer_closed(&self) -> bool {
         true
     }
+}
+
+/// Puts the first chunks into slices; how many there are.
+fn gather<'a>(chunks: impl Iterator<Item = &'a [u8]>, slices: &mut [IoSlice<'a>; CHUNKS]) -> usize {
+    let pairs = slices.iter_mut().zip(chunks);
+    pairs
+        .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
+        .count()
 }
 
 /// A stream as rustls wants to write to it.

@@ -1,6 +1,6 @@
 //! TLS as a layer of octets over rustls, none of whose types are shown.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, IoSlice, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use pillarbox_core::session::TlsFacts;
@@ -91,44 +91,36 @@ impl Tls {
         self.0.is_handshaking()
     }
 
-    /// Takes octets from the peer and hands the plain text to `put`; `false`: the peer ended the layer.
-    pub(crate) fn receive(
-        &mut self,
-        mut octets: &[u8],
-        mut put: impl FnMut(&[u8]),
-    ) -> io::Result<bool> {
-        let mut open = true;
-        while !octets.is_empty() {
-            let taken = self.0.read_tls(&mut octets)?;
-            let state = self.0.process_new_packets().map_err(io::Error::other)?;
-            open &= !state.peer_has_closed();
-            let read = self.drain(&mut put)?;
-            if taken == 0 && read == 0 {
-                break;
-            }
+    /// Takes some octets from the peer, at least one; `false`: the peer ended the layer.
+    pub(crate) fn take(&mut self, octets: &mut &[u8]) -> io::Result<bool> {
+        if self.0.read_tls(octets)? == 0 {
+            // Behind the peer's end nothing is taken any more.
+            *octets = &[];
         }
-        Ok(open)
+        let state = self.0.process_new_packets().map_err(io::Error::other)?;
+        Ok(!state.peer_has_closed())
     }
 
-    fn drain(&mut self, put: &mut impl FnMut(&[u8])) -> io::Result<usize> {
-        let mut total = 0;
-        let mut buffer = [0; 4096];
+    /// Hands the plain text that has come to `put`.
+    pub(crate) fn drain(&mut self, mut put: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut reader = self.0.reader();
         loop {
-            match self.0.reader().read(&mut buffer) {
-                Ok(0) => return Ok(total),
-                Ok(n) => {
-                    put(&buffer[..n]);
-                    total += n;
+            let n = match reader.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(plain) => {
+                    put(plain);
+                    plain.len()
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(total),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => return Err(e),
-            }
+            };
+            reader.consume(n);
         }
     }
 
     /// Takes plain text for the peer; how much of it.
-    pub(crate) fn send(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.writer().write(octets)
+    pub(crate) fn send(&mut self, octets: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.writer().write_vectored(octets)
     }
 
     pub(crate) fn wants_write(&self) -> bool {

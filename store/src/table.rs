@@ -53,6 +53,16 @@ pub(crate) trait Tables {
         to: u32,
         limit: usize,
     ) -> Result<Vec<Message>>;
+    /// The same when UID, modseq and flags of each are enough; the rest may be missing.
+    fn messages_flags(
+        &mut self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        self.messages(mailbox, from, to, limit)
+    }
     /// Ascending by UID, those with a greater modseq.
     fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>>;
     fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;

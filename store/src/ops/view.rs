@@ -57,16 +57,14 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
         ..FetchPage::default()
     };
     let mut used = 0;
-    // Octets fill a page with a few rows; what is read beyond it is read again.
-    let octets = Fields::HEADER.0 | Fields::INLINE.0;
-    let limit = match op.fields.0 & octets {
-        0 => PAGE,
-        _ => PAGE / 8,
-    };
+    let limit = rows_at_once(op.fields);
     for &(first, last) in op.uids.ranges() {
         let mut from = first;
         loop {
-            let mut messages = t.messages(mailbox.id, from, last, limit)?;
+            let mut messages = match op.fields.0 {
+                0 => t.messages_flags(mailbox.id, from, last, limit)?,
+                _ => t.messages(mailbox.id, from, last, limit)?,
+            };
             let full = messages.len() == limit;
             if op.changed_since.is_none() {
                 let upto = messages
@@ -101,6 +99,17 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
         }
     }
     Ok(page)
+}
+
+/// The more a row brings, the fewer fill a page; what is read beyond it is read again.
+fn rows_at_once(fields: Fields) -> usize {
+    if fields.0 & (Fields::HEADER.0 | Fields::INLINE.0) != 0 {
+        32
+    } else if fields.0 & DERIVED != 0 {
+        PAGE
+    } else {
+        4 * PAGE
+    }
 }
 
 fn row(t: &mut dyn Tables, op: &Fetch, m: Message) -> Result<Row> {

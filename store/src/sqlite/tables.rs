@@ -236,6 +236,33 @@ impl Tables for Transaction<'_> {
         self.all(sql, values, message_row)
     }
 
+    fn messages_flags(
+        &mut self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        let sql = "SELECT uid, modseq, system, keywords FROM hot
+             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4";
+        let values = params![signed(mailbox.0), from, to, rows(limit)];
+        self.all(sql, values, |r| {
+            Ok(Message {
+                uid: uid(r, 0)?,
+                modseq: ModSeq(number(r, 1)?),
+                flags: flags(r, 2)?,
+                size: 0,
+                internal_date: DateTime {
+                    unix: 0,
+                    zone_minutes: 0,
+                },
+                save_date: 0,
+                email_id: EmailId(0),
+                thread_id: ThreadId(0),
+            })
+        })
+    }
+
     fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>> {
         let sql = "SELECT * FROM hot WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid";
         self.all(sql, [signed(mailbox.0), signed(since.0)], message_row)
@@ -408,10 +435,7 @@ fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         uid: uid(r, 1)?,
         modseq: ModSeq(number(r, 2)?),
-        flags: Flags {
-            system: SystemFlags(r.get(3)?),
-            keywords: u128::from_le_bytes(r.get(4)?),
-        },
+        flags: flags(r, 3)?,
         size: number(r, 5)?,
         internal_date: DateTime {
             unix: r.get(6)?,
@@ -420,6 +444,14 @@ fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
         save_date: r.get(8)?,
         email_id: EmailId(number(r, 9)?),
         thread_id: ThreadId(number(r, 10)?),
+    })
+}
+
+/// System flags, and the keywords beside them.
+fn flags(r: &Row<'_>, at: usize) -> rusqlite::Result<Flags> {
+    Ok(Flags {
+        system: SystemFlags(r.get(at)?),
+        keywords: u128::from_le_bytes(r.get(at + 1)?),
     })
 }
 
