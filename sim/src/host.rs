@@ -10,7 +10,7 @@ use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{
-    Action, CloseReason, Config, Peer, Session, Switch, Switched, TlsFacts,
+    Action, Bye, CloseReason, Config, Peer, Session, Switch, Switched, TlsFacts,
 };
 use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
 
@@ -206,6 +206,14 @@ impl Host {
         self.connection(name);
         if let Some(connection) = self.sessions.get_mut(name) {
             connection.session.handle_eof();
+        }
+        self.settle();
+    }
+
+    /// The server ends a session.
+    pub fn shut_down(&mut self, name: &str, reason: Bye) {
+        if let Some(connection) = self.sessions.get_mut(name) {
+            connection.session.handle_shutdown(reason);
         }
         self.settle();
     }
