@@ -80,6 +80,44 @@ impl Model {
         assert_eq!(got.ok(), want, "{shown}");
     }
 
+    /// Does the next change to a store, and to the model if the store did it.
+    ///
+    /// # Errors
+    /// The store's refusal of what it should do, as when its disk fails.
+    ///
+    /// # Panics
+    /// When the store gives other UIDs than the model, or does what it should refuse.
+    pub fn attempt(&mut self, client: Client<'_>) -> Answer<()> {
+        let action = self.next();
+        let before = (self.boxes.clone(), self.subscribed.clone());
+        let want = self.apply(&action);
+        match (run(client, &action, self.seed), want) {
+            (Err(e), Some(_)) => {
+                (self.boxes, self.subscribed) = before;
+                Err(e)
+            }
+            (got, want) => {
+                let shown = format!("seed {}: {action:?} answered {got:?}", self.seed);
+                assert_eq!(got.ok(), want, "{shown}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Passes over the next change, which a store refused.
+    pub fn pass(&mut self) {
+        self.next();
+    }
+
+    /// Takes over UIDNEXT where the store's is greater: it gives up UIDs that a crash left in doubt.
+    pub fn adopt(&mut self, state: &[MailboxState]) {
+        for mailbox in state {
+            if let Some(own) = self.boxes.get_mut(&mailbox.name) {
+                own.uid_next = own.uid_next.max(mailbox.uid_next);
+            }
+        }
+    }
+
     /// How a store's state differs from the model, if it does.
     #[must_use]
     pub fn disagreement(&self, state: &[MailboxState]) -> Option<String> {

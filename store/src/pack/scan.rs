@@ -34,6 +34,9 @@ pub(crate) struct Batch {
 }
 
 impl Scan {
+    /// Where a segment's first record begins.
+    pub(crate) const FIRST: u64 = SEGMENT_HEAD as u64;
+
     pub(crate) fn new(files: &Files, segment: u64, from: u64) -> io::Result<Self> {
         let file = files.file(segment)?;
         let len = file.metadata()?.len();

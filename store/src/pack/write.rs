@@ -234,9 +234,13 @@ fn create(files: &Files, segment: u64) -> io::Result<Arc<File>> {
         .create_new(true)
         .read(true)
         .write(true)
-        .open(path)?;
-    File::open(files.dir())?.sync_all()?;
-    Ok(Arc::new(file))
+        .open(&path)?;
+    let synced = File::open(files.dir()).and_then(|dir| dir.sync_all());
+    if synced.is_err() {
+        // It will be tried again.
+        let _ = std::fs::remove_file(&path);
+    }
+    synced.map(|()| Arc::new(file))
 }
 
 const SEGMENT: u64 = 256 << 20;

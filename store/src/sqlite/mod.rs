@@ -118,7 +118,8 @@ impl Embedded {
         let files = Arc::new(Files::new(folder.packs.clone(), secret));
         let next = recover::replay(&conn, &files)?;
         let pack = Writer::open(files.clone(), reserve.clone(), next.segment, next.end);
-        let pack = pack.map_err(at(&folder.packs))?;
+        let mut pack = pack.map_err(at(&folder.packs))?;
+        recover::log_reserved(&conn, &files, &mut pack, next.reserved)?;
         let shared = Arc::new(Shared {
             files,
             uploads: Uploads::new(Some(folder.spool.clone())),
@@ -205,7 +206,7 @@ impl Folder {
         let packs = path.join("packs");
         let spool = path.join("spool");
         if make {
-            std::fs::create_dir_all(&packs).map_err(at(&packs))?;
+            make_folder(&packs).map_err(at(&packs))?;
         } else {
             std::fs::read_dir(&packs).map_err(at(&packs))?;
         }
@@ -242,6 +243,19 @@ impl Folder {
         schema::prepare(&conn)?;
         Ok(conn)
     }
+}
+
+/// Makes a folder and those above it. Each is there after a crash, since the one above is synced.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let named = |p: &&Path| !p.as_os_str().is_empty();
+    let missing = path.ancestors().filter(named).take_while(|p| !p.exists());
+    let missing: Vec<_> = missing.collect();
+    std::fs::create_dir_all(path)?;
+    for made in missing {
+        let above = made.parent().filter(named).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> OpenError {

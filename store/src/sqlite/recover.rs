@@ -1,21 +1,26 @@
 //! After a crash: what the index does not know yet. After the loss of the index: everything, from the packs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use pillarbox_core::id::MailboxId;
 use rusqlite::Connection;
 
 use super::replay::Replay;
+use super::tables::Transaction;
 use super::{Folder, OpenError, at, schema};
-use crate::pack::{Batch, Entry, Files, Scan, Secret};
+use crate::pack::{Batch, Entry, Files, Scan, Secret, Writer};
+use crate::table::Tables;
 
 /// Where the writer goes on.
 pub(super) struct Next {
     pub segment: u64,
     /// Behind the last transaction of a segment that is there already.
     pub end: Option<u64>,
+    /// Mailboxes in which UIDs were given up; the log does not say so yet.
+    pub reserved: BTreeSet<MailboxId>,
 }
 
 /// What a rebuild brought back.
@@ -38,6 +43,36 @@ pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, OpenError
     let mut run = Run::new(conn, files, mark)?;
     run.all(true)?;
     run.next()
+}
+
+/// Logs which UIDs a recovery gave up, so that neither another crash nor a rebuild brings them back.
+pub(super) fn log_reserved(
+    conn: &Connection,
+    files: &Files,
+    pack: &mut Writer,
+    reserved: BTreeSet<MailboxId>,
+) -> Result<(), OpenError> {
+    if reserved.is_empty() {
+        return Ok(());
+    }
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    pack.begin()?;
+    let mut index = Transaction {
+        conn,
+        files,
+        pack: None,
+        logged: BTreeMap::new(),
+    };
+    for id in reserved {
+        if let Some(mailbox) = index.mailbox(id)? {
+            pack.append(&Entry::mailbox(&mailbox), None)?;
+        }
+    }
+    if let Some(mark) = pack.commit()? {
+        set_mark(conn, mark)?;
+    }
+    conn.execute_batch("COMMIT")?;
+    Ok(())
 }
 
 /// Rebuilds a store's index from its packs: each message back in its mailbox with its UID and flags. The old index is set aside, not deleted.
@@ -134,6 +169,8 @@ struct Run<'a> {
     replay: Replay<'a>,
     mark: (u64, u64),
     segments: Vec<u64>,
+    /// The last segment that has a transaction which is whole: what is torn before it was damaged later.
+    last_whole: u64,
     /// The end of the last segment, when it can be written to.
     open_end: Option<u64>,
     lost: bool,
@@ -149,15 +186,38 @@ impl<'a> Run<'a> {
             replay: Replay::new(conn, files),
             mark,
             segments,
+            last_whole: 0,
             open_end: None,
             lost: false,
         })
+    }
+
+    fn from(&self, segment: u64) -> u64 {
+        if segment == self.mark.0 {
+            self.mark.1
+        } else {
+            0
+        }
+    }
+
+    /// A segment is begun after a sync failed, and a crash may come before it has anything: the one before ends in what was not acknowledged.
+    fn find_last_whole(&self) -> io::Result<u64> {
+        for segment in self.segments.iter().rev() {
+            let first = Scan::new(self.files, *segment, self.from(*segment))?.next()?;
+            if let Some(first) = first
+                && !is_torn(&first)?
+            {
+                return Ok(*segment);
+            }
+        }
+        Ok(0)
     }
 
     fn all(&mut self, cut: bool) -> Result<(), OpenError> {
         let (files, segments) = (self.files, self.segments.clone());
         let failed = |e| at(files.dir())(e);
         let cuts = cuts(files, segments.get(1..).unwrap_or(&[])).map_err(failed)?;
+        self.last_whole = self.find_last_whole().map_err(failed)?;
         for segment in segments {
             let path = files.path(segment);
             // What a killed process wrote is there to be read; it is not told before it is durable.
@@ -171,30 +231,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The last transaction of the last segment counts when all of it is there. One that is torn was never acknowledged.
+    /// What is torn and has no whole transaction behind it was never acknowledged; what has one was damaged later.
     fn segment(&mut self, segment: u64, until: Option<u64>, cut: bool) -> Result<(), OpenError> {
         let path = self.files.path(segment);
         let failed = at(&path);
-        let from = if segment == self.mark.0 {
-            self.mark.1
-        } else {
-            0
-        };
-        let mut scan = Scan::new(self.files, segment, from).map_err(&failed)?;
+        let mut scan = Scan::new(self.files, segment, self.from(segment)).map_err(&failed)?;
         let mut end = scan.end();
-        let mut held: Option<Batch> = None;
+        let mut held: Vec<Batch> = Vec::new();
         while let Some(batch) = scan.next().map_err(&failed)? {
             if until.is_some_and(|until| batch.end > until) {
                 break;
             }
-            if let Some(before) = held.replace(batch) {
-                end = before.end;
-                self.apply(&before)?;
+            if batch.complete {
+                for before in held.drain(..) {
+                    end = before.end;
+                    self.apply(&before)?;
+                }
             }
+            held.push(batch);
         }
         let is_last = self.segments.last() == Some(&segment);
-        if let Some(last) = held {
-            let torn = (is_last || scan.is_v1()) && is_torn(&last).map_err(&failed)?;
+        let may_be_torn = segment >= self.last_whole || scan.is_v1();
+        let mut torn = false;
+        for last in held {
+            torn = torn || may_be_torn && is_torn(&last).map_err(&failed)?;
             if torn {
                 for (entry, _) in last.entries() {
                     self.replay.reserve(entry)?;
@@ -204,10 +264,10 @@ impl<'a> Run<'a> {
                 self.apply(&last)?;
             }
         }
-        self.lost |= scan.is_v1() || scan.damage().next().is_some();
+        self.lost |= scan.is_v1() || scan.damage().any(|at| at < end);
         self.mark = (segment, end);
-        if is_last && !scan.is_v1() && end <= scan.len() {
-            self.open_end = Some(end);
+        if may_be_torn && !scan.is_v1() && end <= scan.len() {
+            self.open_end = is_last.then_some(end);
             if cut && end < scan.len() {
                 cut_tail(&path, end).map_err(&failed)?;
             }
@@ -223,21 +283,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn next(&self) -> Result<Next, OpenError> {
+    fn next(self) -> Result<Next, OpenError> {
         let all = self.files.segments().map_err(at(self.files.dir()))?;
-        Ok(match (all.last(), self.open_end) {
-            (Some(last), Some(end)) if *last == self.mark.0 => Next {
-                segment: *last,
-                end: Some(end),
-            },
-            (None, _) if self.mark == (0, 0) => Next {
-                segment: 0,
-                end: None,
-            },
-            (last, _) => Next {
-                segment: last.copied().unwrap_or(0).max(self.mark.0) + 1,
-                end: None,
-            },
+        let (segment, end) = match (all.last(), self.open_end) {
+            (Some(last), Some(end)) if *last == self.mark.0 => (*last, Some(end)),
+            (None, _) if self.mark == (0, 0) => (0, None),
+            (last, _) => (last.copied().unwrap_or(0).max(self.mark.0) + 1, None),
+        };
+        Ok(Next {
+            segment,
+            end,
+            reserved: self.replay.reserved,
         })
     }
 }

@@ -1,11 +1,11 @@
 //! The log's entries done to the index once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use pillarbox_core::effect::ErrorKind;
 use pillarbox_core::flag::{FlagNames, Flags, SystemFlags};
-use pillarbox_core::id::{AccountId, ModSeq, UidValidity};
+use pillarbox_core::id::{AccountId, MailboxId, ModSeq, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::Connection;
@@ -24,6 +24,8 @@ pub(super) struct Replay<'a> {
     files: &'a Files,
     /// Messages whose octets cannot be read.
     pub damaged: u64,
+    /// Mailboxes in which UIDs were given up.
+    pub reserved: BTreeSet<MailboxId>,
 }
 
 impl<'a> Replay<'a> {
@@ -38,6 +40,7 @@ impl<'a> Replay<'a> {
             t,
             files,
             damaged: 0,
+            reserved: BTreeSet::new(),
         }
     }
 
@@ -56,12 +59,14 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The UIDs of what was perhaps told and is lost are not given again.
+    /// The UIDs of what was perhaps told and is lost are not given again. A mailbox that would be new is not made: nothing of it happened.
     pub(super) fn reserve(&mut self, entry: &Entry) -> Result<()> {
-        if let Entry::Message(home, message, _) | Entry::Copy(home, message, _) = entry {
-            let mut mailbox = self.home(home)?;
+        if let Entry::Message(home, message, _) | Entry::Copy(home, message, _) = entry
+            && let Some(mut mailbox) = self.t.mailbox(home.mailbox)?
+        {
             arrived(&mut mailbox, message);
             self.t.put_mailbox(&mailbox)?;
+            self.reserved.insert(mailbox.id);
         }
         Ok(())
     }

@@ -13,10 +13,14 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), OpenError> {
     }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
-    // The packs are synced before each commit and replayed after a crash: the index may fall back, and never to half a transaction.
-    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    synced_by_packs(conn)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// The packs are synced before each commit and replayed after a crash: the index may fall back, and never to half a transaction.
+fn synced_by_packs(conn: &Connection) -> Result<(), OpenError> {
+    Ok(conn.pragma_update(None, "synchronous", "NORMAL")?)
 }
 
 /// Makes the tables of a new index, or brings an older one to this format. Refuses a newer one, and to begin an empty one beside packs.
@@ -59,7 +63,7 @@ fn has_mail(packs: &Path) -> std::io::Result<bool> {
 /// The tables of a new index, with the secret that the packs have already, if they have one.
 pub(super) fn create(conn: &Connection, packs: &Path) -> Result<(), OpenError> {
     let secret = secret(conn, packs)?;
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} {SECOND}"))?;
+    begin(conn, &format!("{TABLES} {SECOND}"))?;
     finish(conn, secret)
 }
 
@@ -71,14 +75,21 @@ fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), OpenErr
     }
     conn.execute("VACUUM INTO ?1", [backup.to_string_lossy()])?;
     let secret = secret(conn, packs)?;
-    conn.execute_batch(&format!("BEGIN IMMEDIATE; {SECOND}"))?;
+    begin(conn, SECOND)?;
     finish(conn, secret)
+}
+
+/// The packs do not say that there is an index: unlike what comes later, its tables are synced.
+fn begin(conn: &Connection, tables: &str) -> Result<(), OpenError> {
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {tables}"))?;
+    Ok(())
 }
 
 fn finish(conn: &Connection, secret: i64) -> Result<(), OpenError> {
     conn.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
     conn.execute_batch(&format!("PRAGMA user_version = {FORMAT}; COMMIT;"))?;
-    Ok(())
+    synced_by_packs(conn)
 }
 
 fn secret(conn: &Connection, packs: &Path) -> Result<i64, OpenError> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use pillarbox_core::effect::{Effect, ErrorKind, Notice, Reply, StoreError};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::Shared;
 use super::recover::set_mark;
@@ -67,6 +67,10 @@ impl Group {
             // Nothing of this batch happened: a reply that says otherwise must not go out.
             let _ = self.conn.execute_batch("ROLLBACK");
             self.pack.roll_back();
+            if e.kind == ErrorKind::OverQuota {
+                // From here on mail can go and not come, until there is room for both.
+                self.shared.reserve.release();
+            }
             let failure = |(slot, reply): (ReplySlot, Reply)| slot.send(reply.refuse(e.clone()));
             batch.replies.into_iter().for_each(failure);
             return;
@@ -150,15 +154,7 @@ impl Group {
         if let Some(mark) = self.pack.commit()? {
             set_mark(&self.conn, mark).map_err(failed)?;
         }
-        let mut committed = self.conn.execute_batch("COMMIT");
-        let full = |e: &rusqlite::Error| e.sqlite_error_code() == Some(ErrorCode::DiskFull);
-        if committed.as_ref().is_err_and(full)
-            && !self.conn.is_autocommit()
-            && self.shared.reserve.release()
-        {
-            committed = self.conn.execute_batch("COMMIT");
-        }
-        committed.map_err(failed)
+        self.conn.execute_batch("COMMIT").map_err(failed)
     }
 }
 

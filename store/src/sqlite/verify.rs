@@ -202,10 +202,12 @@ impl<F: FnMut(&Problem)> Run<F> {
             }
         }
         let place = files.path(segment).display().to_string();
-        for offset in scan.damage().collect::<Vec<_>>() {
+        let counts = |at: &u64| until.is_none_or(|until| *at < until);
+        for offset in scan.damage().filter(counts).collect::<Vec<_>>() {
             self.problem(&place, format!("the octets at {offset} are no record"));
         }
-        if !scan.has_head() {
+        let has_records = until.is_none_or(|until| until > Scan::FIRST);
+        if has_records && !scan.has_head() {
             self.problem(&place, "its head is damaged");
         }
         if segment == self.mark.0 && scan.len() < self.mark.1 {

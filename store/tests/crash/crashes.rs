@@ -1,0 +1,261 @@
+//! Crashes of recorded children.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use pillarbox_store::{Embedded, rebuild, verify};
+
+use crate::disk::{Disk, Image, Loss, Syncs};
+use crate::known::{Finding, Known};
+use crate::log::{self, Step};
+use crate::process::{Place, run};
+use crate::random::Random;
+use crate::work::{Task, options};
+
+const STEPS: u32 = 24;
+const LOSSES: [Loss; 8] = [
+    Loss::All,
+    Loss::Nothing,
+    Loss::Later,
+    Loss::Whole,
+    Loss::Any,
+    Loss::Any,
+    Loss::Any,
+    Loss::Later,
+];
+
+/// A crash: where, what was left, and what was known to be there.
+struct Crash {
+    step: usize,
+    loss: Loss,
+    image: Image,
+    known: Known,
+}
+
+/// Crashes children of this kind, so often each, for as long as is asked for. None may find anything.
+pub fn find_none(kind: &str, crashes: usize) {
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|v: String| v.parse().ok())
+    };
+    let seconds = variable("PILLARBOX_CRASH_SECONDS").unwrap_or(0);
+    let first = variable("PILLARBOX_CRASH_SEED").unwrap_or(1);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    for seed in first.. {
+        let found = find(kind, seed, crashes, Syncs::Honest);
+        assert!(
+            found.is_empty(),
+            "{} of {crashes} crashes: {found:#?}",
+            found.len()
+        );
+        if Instant::now() >= end {
+            return;
+        }
+    }
+}
+
+/// What crashes of one recorded child show.
+pub fn find(kind: &str, seed: u64, crashes: usize, syncs: Syncs) -> Vec<String> {
+    let place = Place::new(&format!("{kind}-{seed}-{syncs:?}"));
+    let (root, steps) = match std::env::var("PILLARBOX_CRASH_FOLDER") {
+        Ok(kept) => {
+            let root = Path::new(&kept).join("root");
+            let steps = log::read(&root.with_extension("log"));
+            (root, steps)
+        }
+        Err(_) => {
+            let root = place.0.join("root");
+            std::fs::create_dir(&root).unwrap();
+            let steps = run(&root, kind, seed, STEPS, true);
+            (root, steps)
+        }
+    };
+    let task = Task {
+        seed,
+        steps: STEPS,
+        faults: kind == "faulty",
+    };
+    let found = Mutex::new(Vec::new());
+    let (send, receive) = mpsc::sync_channel::<Crash>(2);
+    let receive = Mutex::new(receive);
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let (place, found, receive) = (&place, &found, &receive);
+            scope.spawn(move || {
+                loop {
+                    let next = receive.lock().unwrap().recv();
+                    let Ok(crash) = next else { return };
+                    let folder = place.0.join(format!("crash-{worker}"));
+                    if let Err(e) = examine(&folder, &crash) {
+                        let told = format!(
+                            "{kind} seed {seed} step {} {:?}: {e}",
+                            crash.step, crash.loss
+                        );
+                        found.lock().unwrap().push(told);
+                    }
+                }
+            });
+        }
+        let start = Image::from([("tmp".into(), None)]);
+        let mut known = Known::new(task.models());
+        let complete = replay(
+            &steps,
+            &root,
+            &start,
+            &mut known,
+            seed,
+            crashes,
+            syncs,
+            &mut |crash| {
+                send.send(crash).unwrap();
+            },
+        );
+        drop(send);
+        compare(&complete, &root);
+    });
+    let found = found.into_inner().unwrap();
+    if syncs == Syncs::Honest && !found.is_empty() {
+        eprintln!(
+            "the recording and the last states are in {}",
+            place.0.display()
+        );
+        std::mem::forget(place);
+    }
+    found
+}
+
+/// Goes through a recording and crashes it here and there. Gives the disk as it is at the end.
+#[allow(clippy::too_many_arguments)]
+fn replay(
+    steps: &[Step],
+    root: &Path,
+    start: &Image,
+    known: &mut Known,
+    seed: u64,
+    crashes: usize,
+    syncs: Syncs,
+    crash: &mut dyn FnMut(Crash),
+) -> Image {
+    let mut random = Random::new(seed);
+    let at = moments(steps, crashes, &mut random);
+    let mut disk = Disk::new(root, start, syncs, random.fork());
+    let mut marks = None;
+    for (n, step) in steps.iter().enumerate() {
+        match step {
+            Step::Open(fd, _, path) if path.ends_with("marks") => marks = Some(*fd),
+            Step::Write(fd, _, line) if marks == Some(*fd) => {
+                known.hear(std::str::from_utf8(line).unwrap()).unwrap();
+            }
+            other => disk.step(other),
+        }
+        if at.contains(&n) {
+            let loss = LOSSES[random.below(LOSSES.len() as u64) as usize];
+            let image = disk.crash(loss, &mut random);
+            let known = known.clone();
+            crash(Crash {
+                step: n,
+                loss,
+                image,
+                known,
+            });
+        }
+    }
+    disk.image()
+}
+
+/// Half of them anywhere, half round the syncs and the names, where there is most to lose. The last is the end.
+fn moments(steps: &[Step], crashes: usize, random: &mut Random) -> BTreeSet<usize> {
+    let special = |step: &Step| !matches!(step, Step::Write(..) | Step::Close(_));
+    let edges: Vec<usize> = (0..steps.len()).filter(|n| special(&steps[*n])).collect();
+    let mut at = BTreeSet::from([steps.len() - 1]);
+    for _ in 0..crashes {
+        let anywhere = random.below(steps.len() as u64) as usize;
+        let edge = edges[random.below(edges.len() as u64) as usize];
+        let near = edge.saturating_sub(random.below(2) as usize);
+        at.insert(if random.coin() { anywhere } else { near });
+    }
+    at
+}
+
+/// The recorder missed nothing: what it noted makes the folder that is there.
+fn compare(complete: &Image, root: &Path) {
+    for (path, octets) in complete {
+        let Some(octets) = octets else { continue };
+        if path.to_string_lossy().ends_with("-shm") || !path.starts_with("store") {
+            continue;
+        }
+        let real = std::fs::read(root.join(path)).unwrap();
+        assert!(real == *octets, "the recorder missed a change of {path:?}");
+    }
+}
+
+/// Opens the store on what the crash left. The octets stay there when something is wrong.
+fn examine(folder: &Path, crash: &Crash) -> Finding {
+    let write = || {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        std::fs::create_dir(folder).unwrap();
+        for (path, octets) in crash.image.iter().filter(|(p, _)| p.starts_with("store")) {
+            match octets {
+                None => std::fs::create_dir(folder.join(path)).unwrap(),
+                Some(octets) => std::fs::write(folder.join(path), octets).unwrap(),
+            }
+        }
+    };
+    write();
+    let looked = catch_unwind(AssertUnwindSafe(|| look(&folder.join("store"), crash)));
+    let finding = looked.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.unwrap_or_else(|| "a panic".into()))
+    });
+    if finding.is_err() {
+        write();
+        let kept = folder.with_file_name(format!("step-{}", crash.step));
+        std::fs::rename(folder, kept).unwrap();
+    }
+    finding
+}
+
+fn look(store: &Path, crash: &Crash) -> Finding {
+    let mut known = crash.known.clone();
+    let begun = Instant::now();
+    let open = || {
+        let opened = Embedded::open(store, options());
+        opened.map_err(|e| format!("lost: the store does not open: {e}"))
+    };
+    let opened = open()?;
+    let took = begun.elapsed();
+    if took > Duration::from_secs(5) {
+        return Err(format!("recovery took {took:?}"));
+    }
+    known.check(&opened)?;
+    drop(opened);
+    sound(store)?;
+    if crash.step.is_multiple_of(4) {
+        std::fs::remove_file(store.join("index.sqlite")).unwrap();
+        let rebuilt = rebuild(store).map_err(|e| format!("rebuild: {e}"))?;
+        if rebuilt.damaged > 0 || rebuilt.flags_lost {
+            return Err(format!("rebuild finds damage: {rebuilt:?}"));
+        }
+    }
+    let opened = open()?;
+    known.check(&opened)?;
+    known.deliver(&opened)?;
+    drop(opened);
+    sound(store)
+}
+
+/// Every octet is as it should be, and the index says what the packs say.
+fn sound(store: &Path) -> Finding {
+    let mut problems = Vec::new();
+    let verified = verify(store, |problem| problems.push(problem.to_string()));
+    match verified {
+        Ok(_) if problems.is_empty() => Ok(()),
+        other => Err(format!("verify says {other:?}: {problems:?}")),
+    }
+}

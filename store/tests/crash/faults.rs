@@ -1,0 +1,142 @@
+//! Stores on disks that fail while they are used: one fault at each of its places in turn, one sequence of changes.
+
+use pillarbox_core::effect::ErrorKind;
+use pillarbox_core::effect::FlagOp;
+use pillarbox_core::flag::{FlagNames, SystemFlags};
+use pillarbox_core::set::UidSet;
+use pillarbox_store::conformance::{Client, Model};
+use pillarbox_store::{Embedded, OpenError, Options};
+
+use crate::work::{Child, Task, mail, options};
+
+/// A fault and how many of its places are tried.
+const FAULTS: [(&str, &str, u64); 13] = [
+    ("s packs", "1 5", 12),
+    ("s packs", "3 5", 4),
+    ("s -wal", "1 5", 3),
+    ("w packs", "1 28", 12),
+    ("w packs", "1000000 28", 12),
+    ("h packs", "1 28", 8),
+    ("h packs", "1 0", 8),
+    ("w index.sqlite", "1 28", 30),
+    ("w index.sqlite", "1000000 28", 30),
+    ("h index.sqlite", "1 5", 20),
+    ("w /", "1000000 28", 30),
+    ("r packs", "1 5", 20),
+    ("r index.sqlite", "1 5", 60),
+];
+
+/// Each fault, at its first place, its second and so on, on a store of its own.
+pub fn sweep(child: &Child, task: Task) {
+    for (what, rest, places) in FAULTS {
+        let mut struck = 0;
+        for place in 0..places {
+            let fault = format!("{what} {place} {rest}");
+            let before = child.hits();
+            fail_once(child, task, &fault);
+            struck += u64::from(child.hits() > before);
+        }
+        assert!(
+            struck >= places / 4,
+            "{what} {rest} struck {struck} times: this tests nothing"
+        );
+    }
+}
+
+/// Some changes go well, some while the disk fails, some after that. Whatever was answered is so, then and after it is opened again.
+fn fail_once(child: &Child, task: Task, fault: &str) {
+    let mut model = Model::new(task.seed);
+    let store = Embedded::open(child.store(), options()).unwrap();
+    let client = Client::new(&store, task.seed);
+    for _ in 0..task.steps {
+        model.step(client);
+    }
+    child.order(fault);
+    for _ in 0..task.steps {
+        let done = model.attempt(client);
+        // What cannot be read is not told to be empty, nor to be damaged for ever.
+        let read = fault.starts_with('r').then(|| client.state()).transpose();
+        for e in [done.err(), read.as_ref().err().cloned()]
+            .into_iter()
+            .flatten()
+        {
+            let plain = matches!(e.kind, ErrorKind::Unavailable | ErrorKind::OverQuota);
+            // SQLite takes what it cannot read for damage.
+            let index = e.kind == ErrorKind::Corruption && fault.starts_with("r index");
+            assert!(plain || index, "{fault}: {e:?}");
+        }
+        if let Ok(Some(state)) = read {
+            assert_eq!(model.disagreement(&state), None, "{fault}");
+        }
+    }
+    child.order("off");
+    let state = client.state().unwrap();
+    assert_eq!(model.disagreement(&state), None, "{fault}");
+    for _ in 0..task.steps {
+        if let Err(e) = model.attempt(client) {
+            // The room that is set aside is looked for again some seconds later.
+            let fits = e.kind == ErrorKind::OverQuota && fault.ends_with(" 28");
+            assert!(fits, "{fault}: and when the disk is well: {e:?}");
+        }
+    }
+    drop(store);
+    let store = Embedded::open(child.store(), options()).unwrap();
+    let client = Client::new(&store, task.seed);
+    let difference = model.disagreement(&client.state().unwrap());
+    assert_eq!(difference, None, "{fault}: after opening again");
+    for _ in 0..task.steps {
+        model.step(client);
+    }
+    drop(store);
+    std::fs::remove_dir_all(child.store()).unwrap();
+}
+
+/// A disk without room takes no mail, and lets it be read and deleted; then there is room again.
+pub fn fill(child: &Child) {
+    let store = Embedded::open(child.store(), Options::default()).unwrap();
+    let client = Client::new(&store, 1);
+    for n in 0..20 {
+        client
+            .append("INBOX", &mail(&format!("full-{n}"), 0))
+            .unwrap();
+    }
+    child.order("w spool 1 1 28");
+    let refused = client.append("INBOX", &[b'x'; 400_000]).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::OverQuota, "{refused:?}");
+    child.order("q 30000");
+    let refused =
+        (0..100).find_map(|n| client.append("INBOX", &mail(&format!("more-{n}"), 0)).err());
+    let refused = refused.expect("30000 octets are full some time");
+    assert_eq!(refused.kind, ErrorKind::OverQuota, "{refused:?}");
+    let opened = client.examine("INBOX").unwrap();
+    for uid in opened.uids.iter() {
+        client.body(opened.mailbox, uid).unwrap();
+    }
+    let first = UidSet::from_ranges([(1, 10)]);
+    let deleted = FlagNames {
+        system: SystemFlags::DELETED,
+        keywords: Vec::new(),
+    };
+    client
+        .set(opened.mailbox, first.clone(), FlagOp::Add, deleted, None)
+        .unwrap();
+    let gone = client.expunge(opened.mailbox, first).unwrap();
+    assert_eq!(gone.uids.len(), 10);
+    drop(store);
+    match Embedded::open(child.store(), Options::default()) {
+        Ok(store) => drop(Client::new(&store, 1).examine("INBOX").unwrap()),
+        Err(e) => assert!(
+            matches!(e, OpenError::Io { .. } | OpenError::Index(_)),
+            "{e:?}"
+        ),
+    }
+    child.order("off");
+    let store = Embedded::open(child.store(), Options::default()).unwrap();
+    let client = Client::new(&store, 1);
+    let uids = client.examine("INBOX").unwrap().uids;
+    assert_eq!(
+        uids,
+        opened.uids.difference(&UidSet::from_ranges([(1, 10)]))
+    );
+    client.append("INBOX", b"there is room").unwrap();
+}

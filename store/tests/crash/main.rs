@@ -1,0 +1,81 @@
+//! The store after a crash at any moment, on a disk that keeps what was synced and of the rest what it likes; and on a disk that fails.
+//!
+//! A child process works with a store while a preloaded library notes all it does to files. From the notes the folder is built as a crash at
+//! some step may leave it, the store is opened on it, and everything that was acknowledged before that step must be there. The children also
+//! run on disks that fail in ordered ways.
+//!
+//! `PILLARBOX_CRASH_SECONDS=600` looks for longer, with new seeds; `PILLARBOX_CRASH_SEED=7` begins with that seed. A failure names the seed, the
+//! step and a folder with the recording and the state that the store was opened on.
+#![cfg(target_os = "linux")]
+
+mod crashes;
+mod disk;
+mod faults;
+mod known;
+mod log;
+mod process;
+mod random;
+mod work;
+
+use std::path::Path;
+
+use disk::Syncs;
+use process::Place;
+
+/// Not a check of its own: what the others run as children.
+#[test]
+fn child() {
+    let Ok(told) = std::env::var("PILLARBOX_CRASH_CHILD") else {
+        return;
+    };
+    let words: Vec<&str> = told.split(' ').collect();
+    let number = |n: usize| words[n].parse().unwrap();
+    let task = work::Task {
+        seed: number(1),
+        steps: number(2) as u32,
+        faults: words[0] == "faulty",
+    };
+    let child = work::Child::new(Path::new(&std::env::var("RECORD_ROOT").unwrap()));
+    match words[0] {
+        "work" | "faulty" => work::work(&child, task),
+        "recover" => work::recover(&child, task),
+        "sweep" => faults::sweep(&child, task),
+        "fill" => faults::fill(&child),
+        other => panic!("no child does {other}"),
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_any_crash() {
+    crashes::find_none("work", 300);
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash_of_a_failing_disk() {
+    crashes::find_none("faulty", 200);
+}
+
+#[test]
+fn a_disk_that_forgets_what_was_synced_is_found_out() {
+    for syncs in [Syncs::Lost, Syncs::LostOnPacks, Syncs::LostOnFolders] {
+        let found = crashes::find("work", 1, 60, syncs);
+        let lost = found.iter().filter(|f| f.contains("lost")).count();
+        let needed = if syncs == Syncs::LostOnFolders { 1 } else { 10 };
+        assert!(
+            lost >= needed,
+            "{syncs:?}: lost mail was reported {lost} times: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_failing_disk_is_told_and_nothing_is_lost() {
+    let place = Place::new("sweep");
+    process::run(&place.0.join("root"), "sweep", 1, 16, false);
+}
+
+#[test]
+fn a_full_disk_takes_no_mail_and_lets_it_be_deleted() {
+    let place = Place::new("fill");
+    process::run(&place.0.join("root"), "fill", 1, 0, false);
+}

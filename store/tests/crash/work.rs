@@ -1,0 +1,262 @@
+//! What the children do with a store while they are recorded. They say in the recording what was acknowledged.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pillarbox_core::effect::{ErrorKind, StoreError};
+use pillarbox_core::flag::FlagNames;
+use pillarbox_core::set::UidSet;
+use pillarbox_store::conformance::{Answer, Client, Model};
+use pillarbox_store::{Embedded, Options};
+
+use crate::known::{RING, RING_SIZE, SHARED};
+use crate::random::Random;
+
+/// What a child is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    pub seed: u64,
+    pub steps: u32,
+    /// The disk fails now and then.
+    pub faults: bool,
+}
+
+impl Task {
+    /// The accounts that follow a model.
+    pub fn models(self) -> [u64; 3] {
+        [1, 2, 3].map(|n| self.seed * 10 + n)
+    }
+}
+
+pub fn options() -> Options {
+    let mut options = Options::default();
+    options.reserve = 64 << 10;
+    options
+}
+
+/// A child's surroundings: a folder with the store, and two files that the recorder listens to.
+pub struct Child {
+    pub root: PathBuf,
+    marks: Mutex<File>,
+    control: Mutex<File>,
+}
+
+impl Child {
+    pub fn new(root: &Path) -> Self {
+        let file = |name: &str| Mutex::new(File::create(root.join(name)).unwrap());
+        Self {
+            root: root.to_owned(),
+            marks: file("marks"),
+            control: file("control"),
+        }
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
+    pub fn say(&self, line: &str) {
+        let mut marks = self.marks.lock().unwrap();
+        marks.write_all(line.as_bytes()).unwrap();
+    }
+
+    /// Orders a fault; see the recorder.
+    pub fn order(&self, line: &str) {
+        let mut control = self.control.lock().unwrap();
+        control.write_all(line.as_bytes()).unwrap();
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.root.join("hits").metadata().map_or(0, |m| m.len())
+    }
+}
+
+/// The store is opened and closed twice with much work between.
+pub fn work(child: &Child, task: Task) {
+    let mut models = task.models().map(Model::new);
+    for half in 0..2 {
+        let store = Embedded::open(child.store(), options()).unwrap();
+        if half == 0 {
+            make_ring(Client::new(&store, RING));
+            child.say("ring");
+        }
+        let (store, done) = (&store, &AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let follow = models.iter_mut().zip(task.models());
+            let mut running: Vec<_> = follow
+                .map(|(model, account)| {
+                    let client = Client::new(store, account);
+                    scope.spawn(move || follow_model(child, client, model, account, task))
+                })
+                .collect();
+            for thread in 0..2 {
+                let name = format!("{half}-{thread}");
+                let random = Random::new(task.seed * 100 + half * 10 + thread);
+                let client = Client::new(store, SHARED);
+                let (ring, mut other) = (Client::new(store, RING), random.clone().fork());
+                running.push(scope.spawn(move || pour(child, client, &name, random, task)));
+                running.push(scope.spawn(move || turn(ring, &mut other, task)));
+            }
+            scope.spawn(move || observe(child, store, task, done));
+            running.into_iter().for_each(|r| r.join().unwrap());
+            child.order("off");
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+/// What is done after a crash before the next one.
+pub fn recover(child: &Child, task: Task) {
+    let store = Embedded::open(child.store(), options()).unwrap();
+    look(child, &store, task);
+    let name = format!("again-{}", task.seed);
+    pour(
+        child,
+        Client::new(&store, SHARED),
+        &name,
+        Random::new(task.seed),
+        task,
+    );
+    look(child, &store, task);
+}
+
+fn follow_model(child: &Child, client: Client<'_>, model: &mut Model, account: u64, task: Task) {
+    let mut random = Random::new(account);
+    for _ in 0..task.steps {
+        if task.faults && random.below(4) == 0 {
+            child.order(FAULTS[random.below(FAULTS.len() as u64) as usize]);
+        }
+        match model.attempt(client) {
+            Ok(()) => child.say(&format!("did {account}")),
+            Err(e) => {
+                allow(&e, task);
+                child.say(&format!("failed {account}"));
+            }
+        }
+    }
+}
+
+/// What a failing disk may be answered with.
+fn allow(e: &StoreError, task: Task) {
+    let fits = matches!(e.kind, ErrorKind::Unavailable | ErrorKind::OverQuota);
+    assert!(task.faults && fits, "answered {e:?}");
+}
+
+fn pour(child: &Child, client: Client<'_>, name: &str, mut random: Random, task: Task) {
+    for n in 0..task.steps {
+        let key = format!("{name}-{n}x{}", 1 + random.below(3));
+        let new = |part| (mail(&key, part), FlagNames::default());
+        let messages: Vec<_> = (0..parts(&key)).map(new).collect();
+        match client.append_all("INBOX", &messages) {
+            Ok(done) => {
+                let uids: Vec<String> = done.uids.iter().map(|u| u.get().to_string()).collect();
+                child.say(&format!("kept {name} {key} {}", uids.join(" ")));
+            }
+            Err(e) => {
+                allow(&e, task);
+                child.say(&format!("refused {name} {key}"));
+            }
+        }
+    }
+}
+
+/// How many messages belong together.
+pub fn parts(key: &str) -> usize {
+    key.split_once('x').map_or(1, |(_, n)| n.parse().unwrap())
+}
+
+/// Small, longer than a block of a pack, and longer than what is kept in memory.
+pub fn mail(key: &str, part: usize) -> Vec<u8> {
+    let sum = key
+        .bytes()
+        .fold(part, |n, b| n * 31 % 1009 + usize::from(b));
+    let lines = match sum % 40 {
+        1 => 9000,
+        2 | 3 => 2500,
+        n => n * 3,
+    };
+    let mut octets = format!("Subject: {key}/{part}\r\n\r\n").into_bytes();
+    for line in 0..lines {
+        octets.extend_from_slice(format!("{line} of {key}, part {part}\r\n").as_bytes());
+    }
+    octets
+}
+
+fn make_ring(client: Client<'_>) {
+    client.create("r1").unwrap();
+    client.create("r2").unwrap();
+    for n in 0..RING_SIZE {
+        client
+            .append("INBOX", &mail(&format!("ring-{n}"), 0))
+            .unwrap();
+    }
+}
+
+fn turn(client: Client<'_>, random: &mut Random, task: Task) {
+    let names = ["INBOX", "r1", "r2"];
+    for _ in 0..task.steps {
+        let from = random.below(3) as usize;
+        let to = names[(from + 1 + random.below(2) as usize) % 3];
+        if let Err(e) = move_some(client, names[from], to, random.below(100)) {
+            allow(&e, task);
+        }
+    }
+}
+
+fn move_some(client: Client<'_>, from: &str, to: &str, at: u64) -> Answer<()> {
+    let opened = client.examine(from)?;
+    let uids: Vec<_> = opened.uids.iter().collect();
+    if uids.is_empty() {
+        return Ok(());
+    }
+    let first = uids[at as usize % uids.len()];
+    let some = UidSet::from_ranges([(first.get(), first.get().saturating_add(2))]);
+    client.relocate(opened.mailbox, some, to).map(drop)
+}
+
+/// What anybody saw of a mailbox must be true after a crash too.
+fn observe(child: &Child, store: &Embedded, task: Task, done: &AtomicBool) {
+    while !done.load(Ordering::Relaxed) {
+        look(child, store, task);
+    }
+}
+
+fn look(child: &Child, store: &Embedded, task: Task) {
+    for account in task.models().into_iter().chain([SHARED, RING]) {
+        let rows = match Client::new(store, account).list() {
+            Ok(rows) => rows,
+            Err(e) => {
+                allow(&e, task);
+                continue;
+            }
+        };
+        for row in rows {
+            if let Some(s) = row.status {
+                let counters = (s.uid_validity.0, s.uid_next, s.highest_modseq.0);
+                let (validity, next, modseq) = counters;
+                let name = row.name.as_str();
+                child.say(&format!(
+                    "seen {account} {} {validity} {next} {modseq} {name}",
+                    s.id.0
+                ));
+            }
+        }
+    }
+}
+
+/// Faults that are ordered while much is going on: see the recorder.
+const FAULTS: [&str; 10] = [
+    "s packs 0 1 5",
+    "s packs 1 1 5",
+    "s packs 0 2 5",
+    "s packs/ 0 1 28",
+    "w packs 0 1 28",
+    "h packs 0 1 28",
+    "w packs 1 1 5",
+    "w -wal 2 1 28",
+    "h -wal 3 1 5",
+    "o packs 0 1 28",
+];
