@@ -1,17 +1,16 @@
 //! Hostile mail: the time to read, tell, keep and search it grows with its size and no faster, and what is told of it is bounded.
 
+mod candidate;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pillarbox_core::date::DateTime;
-use pillarbox_core::effect::StoreError;
-use pillarbox_core::flag::{Flags, SystemFlags};
-use pillarbox_core::id::{EmailId, ModSeq, ThreadId, Uid};
+use candidate::Mail;
 use pillarbox_core::message::{
-    Decoder, Encoding, Part, Scanner, Structure, TextPart, decode_header, header_fields,
-    select_fields, sent_date, thread_ids,
+    Decoder, Encoding, Part, Scanner, Structure, decode_header, header_fields, select_fields,
+    sent_date, thread_ids,
 };
-use pillarbox_core::search::{Candidate, Leaf, Program, Step};
+use pillarbox_core::search::{Leaf, Program, Step};
 
 /// How often a mail is made larger, and how much longer it may then take: quadratic time would be 256.
 const FACTOR: usize = 16;
@@ -231,57 +230,7 @@ fn search(mail: &[u8], structure: &Structure) -> bool {
     let mut candidate = Mail {
         octets: Bytes::copy_from_slice(mail),
         structure,
+        most: usize::MAX,
     };
     Program { steps }.matches(&mut candidate).unwrap()
-}
-
-struct Mail<'a> {
-    octets: Bytes,
-    structure: &'a Structure,
-}
-
-impl Candidate for Mail<'_> {
-    fn uid(&self) -> Uid {
-        Uid::new(1).unwrap()
-    }
-    fn flags(&self) -> Flags {
-        Flags {
-            system: SystemFlags::SEEN,
-            keywords: 0,
-        }
-    }
-    fn keywords(&self) -> &[std::sync::Arc<str>] {
-        &[]
-    }
-    fn modseq(&self) -> ModSeq {
-        ModSeq(1)
-    }
-    fn size(&self) -> u64 {
-        self.octets.len() as u64
-    }
-    fn internal_date(&self) -> DateTime {
-        DateTime {
-            unix: 0,
-            zone_minutes: 0,
-        }
-    }
-    fn save_date(&self) -> i64 {
-        0
-    }
-    fn email_id(&self) -> EmailId {
-        EmailId(1)
-    }
-    fn thread_id(&self) -> ThreadId {
-        ThreadId(1)
-    }
-    fn header_len(&self) -> u64 {
-        self.structure.header_len()
-    }
-    fn text_parts(&mut self) -> Result<Vec<TextPart>, StoreError> {
-        Ok(self.structure.text_parts().collect())
-    }
-    fn read(&mut self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
-        let from = usize::try_from(offset).unwrap().min(self.octets.len());
-        Ok(self.octets.slice(from..(from + max).min(self.octets.len())))
-    }
 }

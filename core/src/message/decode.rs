@@ -15,6 +15,22 @@ pub enum Encoding {
     Unknown,
 }
 
+impl Encoding {
+    /// The encoding of this name, in any case (RFC 2045 §6.1).
+    pub(super) fn named(name: &[u8]) -> Self {
+        let is = |n: &[u8]| name.eq_ignore_ascii_case(n);
+        if is(b"7bit") || is(b"8bit") || is(b"binary") {
+            Self::Identity
+        } else if is(b"base64") {
+            Self::Base64
+        } else if is(b"quoted-printable") {
+            Self::QuotedPrintable
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 /// The content is not in the encoding it claims (RFC 3516 §4.3: `NO [UNKNOWN-CTE]`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("The part cannot be decoded")]

@@ -2,6 +2,7 @@
 
 mod address;
 mod decode;
+mod fields;
 mod header;
 mod param;
 mod quote;

@@ -1,0 +1,99 @@
+//! Searches find a text wherever the windows of a message fall, in whatever it is encoded.
+
+mod candidate;
+
+use bytes::Bytes;
+use candidate::Mail;
+use pillarbox_core::message::Scanner;
+use pillarbox_core::search::{Leaf, Program, Step};
+
+const WINDOW: usize = 64 << 10;
+
+fn finds(mail: &[u8], leaf: Leaf, most: usize) -> bool {
+    let mut scanner = Scanner::new();
+    scanner.feed(mail);
+    let structure = scanner.finish();
+    let mut mail = Mail {
+        octets: Bytes::copy_from_slice(mail),
+        structure: &structure,
+        most,
+    };
+    let steps = vec![Step::Test(leaf)];
+    Program { steps }.matches(&mut mail).unwrap()
+}
+
+fn body(text: &str) -> Leaf {
+    Leaf::Body(text.into())
+}
+
+fn text(text: &str) -> Leaf {
+    Leaf::Text(text.into())
+}
+
+#[test]
+fn across_windows() {
+    let head = "Content-Type: text/plain; charset=utf-8\r\n";
+    for before in WINDOW - 130..WINDOW + 10 {
+        let said = format!("{}Grüße e\u{301}nd", "x".repeat(before));
+        let plain = format!("{head}\r\n{said}");
+        let encoded = data_encoding::BASE64.encode(said.as_bytes());
+        let base64 = format!("{head}Content-Transfer-Encoding: base64\r\n\r\n{encoded}");
+        for mail in [plain, base64] {
+            assert!(
+                finds(mail.as_bytes(), body("xGRÜSSE é"), usize::MAX),
+                "{before}"
+            );
+            assert!(
+                !finds(mail.as_bytes(), body("xGRÜSSE è"), usize::MAX),
+                "{before}"
+            );
+        }
+    }
+}
+
+#[test]
+fn in_reads_of_any_length() {
+    let mail = "From: A <a@b>\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: base64\r\n\r\n8NLJ18XU\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: =?utf-8?Q?in=C3=A9?=\r\n\r\nwithin\r\n--b--\r\n";
+    for most in [1, 2, 3, 7, 50, usize::MAX] {
+        let finds = |leaf| finds(mail.as_bytes(), leaf, most);
+        assert!(
+            finds(Leaf::Header("SUBJECT".into(), "grüße".into())),
+            "{most}"
+        );
+        assert!(finds(body("привет")) && finds(text("ПРИВЕТ")), "{most}");
+        assert!(finds(body("WITHIN")) && finds(text("INÉ")), "{most}");
+        assert!(finds(text("koi8-R")) && !finds(body("koi8-r")), "{most}");
+        assert!(!finds(body("iné")) && !finds(text("8NLJ")), "{most}");
+    }
+}
+
+#[test]
+fn in_what_is_damaged() {
+    let base64 = |octets: &str| format!("Content-Transfer-Encoding: base64\r\n\r\n{octets}");
+    // RFC 2045 §6.8: what is not of the alphabet is ignored.
+    assert!(finds(
+        base64("aGVs!!bG8=").as_bytes(),
+        body("hello"),
+        usize::MAX
+    ));
+    assert!(finds(
+        base64("aGVsbG8").as_bytes(),
+        body("hello"),
+        usize::MAX
+    ));
+    let odd = b"Content-Transfer-Encoding: x-odd\r\n\r\nas it is";
+    assert!(finds(odd, body("AS IT"), usize::MAX));
+    let unknown = b"Content-Type: text/plain; charset=x-nothing\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n";
+    assert!(finds(unknown, body("grüße"), usize::MAX));
+    let hollow = b"Content-Type: multipart/mixed; boundary=b\r\n\r\nno part\r\n";
+    assert!(finds(hollow, body("No Part"), usize::MAX));
+    // A message within that is encoded against the rules is decoded as one text.
+    let message = format!(
+        "Content-Type: message/rfc822\r\n{}",
+        base64("U3ViamVjdDogeA0KDQpoaQ0K")
+    );
+    assert!(finds(message.as_bytes(), body("hi"), usize::MAX));
+    assert!(!finds(message.as_bytes(), body("U3Vi"), usize::MAX));
+}
