@@ -46,18 +46,18 @@ enum Verb {
 impl Account {
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         let request = match self.verb {
-            Verb::Hash => return print(&[hash_password(new_password()?.as_bytes())?]),
+            Verb::Hash => return print(&[hash_password(new_password()?.expose())?]),
             Verb::List => Request::List,
             Verb::Remove { name } => Request::Remove { name },
             Verb::Disable { name } => Request::Disable { name },
             Verb::Enable { name } => Request::Enable { name },
             Verb::Add { name } => Request::Add {
                 name,
-                hash: hash_password(new_password()?.as_bytes())?,
+                hash: hash_password(new_password()?.expose())?,
             },
             Verb::Passwd { name } => Request::SetHash {
                 name,
-                hash: hash_password(new_password()?.as_bytes())?,
+                hash: hash_password(new_password()?.expose())?,
             },
         };
         let folder = match self.store {

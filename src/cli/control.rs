@@ -1,7 +1,7 @@
 //! The control socket of a running server, `control.sock` in the store's folder: a line in, lines out.
 //!
 //! ```text
-//! > pillarbox 1 disable ann
+//! > pillarbox 1 list
 //! < 1764171233 disabled ann
 //! < ok
 //! ```
@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox::driver::Hub;
-use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{AccountError, AccountTable};
 
@@ -47,29 +46,23 @@ impl Request {
         let words = line
             .strip_prefix(VERSION)
             .ok_or("this server speaks pillarbox 1; use the program of the same version")?;
-        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        let (verb, rest) = words.split_first().ok_or("expected a command")?;
-        match (verb.as_str(), rest.to_owned().as_mut_slice()) {
-            ("list", []) => Ok(Self::List),
-            ("add", [name, hash]) => Ok(Self::Add {
-                name: std::mem::take(name),
-                hash: std::mem::take(hash),
-            }),
-            ("passwd", [name, hash]) => Ok(Self::SetHash {
-                name: std::mem::take(name),
-                hash: std::mem::take(hash),
-            }),
-            ("remove", [name]) => Ok(Self::Remove {
-                name: std::mem::take(name),
-            }),
-            ("disable", [name]) => Ok(Self::Disable {
-                name: std::mem::take(name),
-            }),
-            ("enable", [name]) => Ok(Self::Enable {
-                name: std::mem::take(name),
-            }),
-            _ => Err("expected list, add, passwd, remove, disable or enable, and its arguments"),
-        }
+        let mut words = words.split_whitespace();
+        let verb = words.next().ok_or("expected a command")?;
+        let mut next = || words.next().map(str::to_owned);
+        let request = match (verb, next(), next(), next()) {
+            ("list", None, None, None) => Self::List,
+            ("add", Some(name), Some(hash), None) => Self::Add { name, hash },
+            ("passwd", Some(name), Some(hash), None) => Self::SetHash { name, hash },
+            ("remove", Some(name), None, None) => Self::Remove { name },
+            ("disable", Some(name), None, None) => Self::Disable { name },
+            ("enable", Some(name), None, None) => Self::Enable { name },
+            _ => {
+                return Err(
+                    "expected list, add, passwd, remove, disable or enable, and its arguments",
+                );
+            }
+        };
+        Ok(request)
     }
 
     /// Does what is asked; with a hub, sessions of an account that may not be used any more end.
@@ -78,21 +71,25 @@ impl Request {
         table: &AccountTable,
         hub: Option<&Hub>,
     ) -> Result<Vec<String>, AccountError> {
-        let end = |account: AccountId| {
-            if let Some(hub) = hub {
-                hub.disconnect(account, Bye::AccountDisabled);
-            }
-        };
-        match self {
+        let barred = match self {
             Self::List => return Ok(table.list().iter().map(row).collect()),
-            Self::Add { name, hash } => drop(table.add(name, hash)?),
-            Self::SetHash { name, hash } => drop(table.set_hash(name, hash)?),
-            Self::Remove { name } => {
-                end(table.remove(name)?);
-                return Ok(Vec::new());
+            Self::Add { name, hash } => {
+                table.add(name, hash)?;
+                None
             }
-            Self::Disable { name } => end(table.set_enabled(name, false)?),
-            Self::Enable { name } => drop(table.set_enabled(name, true)?),
+            Self::SetHash { name, hash } => {
+                table.set_hash(name, hash)?;
+                None
+            }
+            Self::Enable { name } => {
+                table.set_enabled(name, true)?;
+                None
+            }
+            Self::Disable { name } => Some(table.set_enabled(name, false)?),
+            Self::Remove { name } => Some(table.remove(name)?),
+        };
+        if let (Some(account), Some(hub)) = (barred, hub) {
+            hub.disconnect(account, Bye::AccountDisabled);
         }
         Ok(Vec::new())
     }

@@ -3,29 +3,30 @@
 use std::error::Error;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
+use pillarbox::protocol::sasl::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// A new password: asked for twice at a terminal without showing it, else the first line of standard input.
-pub fn new_password() -> Result<String, Box<dyn Error>> {
+pub fn new_password() -> Result<Secret, Box<dyn Error>> {
     let password = if io::stdin().is_terminal() {
         let quiet = Quiet::begin()?;
         let password = ask("New password: ")?;
         let again = ask("Once more: ")?;
         drop(quiet);
-        if password != again {
+        if password.expose() != again.expose() {
             return Err("the two passwords differ; nothing was changed".into());
         }
         password
     } else {
         line()?
     };
-    if password.is_empty() {
+    if password.expose().is_empty() {
         return Err("the password is empty; nothing was changed".into());
     }
     Ok(password)
 }
 
-fn ask(text: &str) -> io::Result<String> {
+fn ask(text: &str) -> io::Result<Secret> {
     let mut out = io::stderr().lock();
     write!(out, "{text}")?;
     out.flush()?;
@@ -34,11 +35,14 @@ fn ask(text: &str) -> io::Result<String> {
     Ok(password)
 }
 
-/// A line without its end; one octet more than a password may have is enough to see that it is too long.
-fn line() -> io::Result<String> {
-    let mut line = String::new();
-    io::stdin().lock().take(4096).read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+/// A line without its end; more octets than a password may have are enough to see that it is too long.
+fn line() -> io::Result<Secret> {
+    let mut line = Vec::new();
+    io::stdin().lock().take(4096).read_until(b'\n', &mut line)?;
+    let end = line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len);
+    let end = line[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len);
+    line.truncate(end);
+    Ok(Secret::new(line))
 }
 
 /// The terminal shows nothing as long as this lives.
