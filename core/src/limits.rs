@@ -1,5 +1,7 @@
 //! Every bound in one place.
 
+// A bound that is added or changed has its row in docs/limits.md, in src/cli/config/limits.rs and in pillarbox.toml; tests compare them.
+
 /// What a session refuses to go beyond; each bound has a default and a reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
