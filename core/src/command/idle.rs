@@ -57,7 +57,7 @@ impl Task for Idle {
 
 impl Idle {
     fn wait(&mut self, s: &mut Session) -> Step {
-        if s.selected.as_ref().is_some_and(|m| m.deleted) {
+        if s.selected.as_ref().is_some_and(|m| m.deleted) || s.shutting_down() {
             // The next thing said is the reason; the client's DONE is of no interest any more.
             s.idling(false);
             return Step::Gone;

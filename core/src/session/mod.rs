@@ -267,6 +267,10 @@ impl Session {
         }
     }
 
+    pub(crate) fn shutting_down(&self) -> bool {
+        self.end.shutdown.is_some()
+    }
+
     /// Takes no more octets until the layer asked for is in place.
     pub(crate) fn stop_reading(&mut self) {
         self.frozen = true;

@@ -102,7 +102,8 @@ impl Session {
 
     /// No command is being answered.
     fn between(&mut self) -> bool {
-        if self.shut_down() {
+        if let Some(reason) = self.end.shutdown {
+            self.bye(farewell(reason), CloseReason::Server(reason));
             return true;
         }
         if !core::mem::replace(&mut self.greeted, true) {
@@ -129,15 +130,6 @@ impl Session {
         }
     }
 
-    /// The server ends the session wherever the client would have to speak next.
-    fn shut_down(&mut self) -> bool {
-        let Some(reason) = self.end.shutdown else {
-            return false;
-        };
-        self.bye(farewell(reason), CloseReason::Server(reason));
-        true
-    }
-
     fn step(&mut self, mut task: Box<dyn Task>, input: Input) -> bool {
         let input = match input {
             Input::Nothing if task.wants_input() => {
@@ -149,10 +141,6 @@ impl Session {
                     None if self.end.eof => {
                         self.task = Some(task);
                         self.close(CloseReason::PeerClosed);
-                        return true;
-                    }
-                    None if self.shut_down() => {
-                        self.task = Some(task);
                         return true;
                     }
                     None => {
