@@ -17,6 +17,8 @@ use crate::table::Result;
 pub(crate) struct Files {
     dir: PathBuf,
     pub(super) secret: Secret,
+    /// A segment whose beginning is damaged may be one of version 1.
+    pub(super) guess: bool,
     open: Mutex<BTreeMap<u64, Arc<File>>>,
 }
 
@@ -25,8 +27,15 @@ impl Files {
         Self {
             dir,
             secret,
+            guess: false,
             open: Mutex::default(),
         }
+    }
+
+    /// For finding what can be found, and for stores of format 1. Elsewhere a message in a segment that a crash tore could pass for records of version 1.
+    pub(crate) fn guessing(mut self) -> Self {
+        self.guess = true;
+        self
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -51,11 +51,11 @@ impl Scan {
             has_head: false,
             junk: Vec::new(),
         };
-        scan.begin(from)?;
+        scan.begin(from, files.guess)?;
         Ok(scan)
     }
 
-    fn begin(&mut self, from: u64) -> io::Result<()> {
+    fn begin(&mut self, from: u64, guess: bool) -> io::Result<()> {
         let mut head = vec![0; SEGMENT_HEAD.min(usize::try_from(self.len).unwrap_or(SEGMENT_HEAD))];
         self.file.read_exact_at(&mut head, 0)?;
         if let Some(secret) = record::secret(&head) {
@@ -66,7 +66,8 @@ impl Scan {
         } else if !head.is_empty() {
             // Version 1 had no head; else it is damaged, and the first record tells.
             let first = next_magic(&self.file, 0, self.len)?;
-            if let Some(first) = first.filter(|first| first + 5 <= self.len) {
+            let is_one = |first: &u64| first + 5 <= self.len && (guess || *first == 0);
+            if let Some(first) = first.filter(is_one) {
                 let mut version = [0];
                 self.file.read_exact_at(&mut version, first + 4)?;
                 self.version = if version[0] == V1 { V1 } else { V2 };

@@ -114,8 +114,13 @@ impl Embedded {
         let reserve = Arc::new(Reserve::new(path.as_ref().join("reserve"), options.reserve));
         reserve.restore();
         let conn = folder.connect()?;
+        let is_old = schema::is_old(&conn)?;
         let secret = schema::open(&conn, path.as_ref(), &folder.packs)?;
-        let files = Arc::new(Files::new(folder.packs.clone(), secret));
+        let mut files = Files::new(folder.packs.clone(), secret);
+        if is_old {
+            files = files.guessing();
+        }
+        let files = Arc::new(files);
         let next = recover::replay(&conn, &files)?;
         let pack = Writer::open(files.clone(), reserve.clone(), next.segment, next.end);
         let mut pack = pack.map_err(at(&folder.packs))?;

@@ -87,7 +87,7 @@ pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
     let secret: i64 = conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| {
         r.get(0)
     })?;
-    let files = Files::new(folder.packs.clone(), Secret(secret.cast_unsigned()));
+    let files = Files::new(folder.packs.clone(), Secret(secret.cast_unsigned())).guessing();
     let mut run = Run::new(&conn, &files, (0, 0))?;
     run.all(false)?;
     let (damaged, flags_lost) = (run.replay.damaged, run.lost);

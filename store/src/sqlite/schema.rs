@@ -37,6 +37,11 @@ pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Sec
     Ok(Secret(secret.cast_unsigned()))
 }
 
+/// Whether an index of format 1 is about to become one of this format.
+pub(super) fn is_old(conn: &Connection) -> Result<bool, OpenError> {
+    Ok(version(conn)? == 1)
+}
+
 fn version(conn: &Connection) -> Result<i64, OpenError> {
     Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
 }

@@ -58,7 +58,7 @@ pub fn verify(path: impl AsRef<Path>, tell: impl FnMut(&Problem)) -> Result<Veri
     let (packs, index) = (path.join("packs"), path.join("index.sqlite"));
     std::fs::read_dir(&packs).map_err(at(&packs))?;
     let secret = find_secret(&packs).map_err(at(&packs))?;
-    let files = Files::new(packs, secret.unwrap_or(Secret(0)));
+    let files = Files::new(packs, secret.unwrap_or(Secret(0))).guessing();
     let index = Index::open(&index)?;
     let conn = index.conn.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
     schema::check_version(conn)?;

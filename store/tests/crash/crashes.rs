@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ struct Crash {
     known: Known,
 }
 
-/// Crashes children of this kind, so often each, for as long as is asked for. None may find anything.
-pub fn find_none(kind: &str, crashes: usize) {
+/// Looks with one seed, or with more for as long as is asked for. Nothing may be found.
+pub fn find_none(look: impl Fn(u64) -> Vec<String>) {
     let variable = |name| {
         std::env::var(name)
             .ok()
@@ -46,12 +46,8 @@ pub fn find_none(kind: &str, crashes: usize) {
     let first = variable("PILLARBOX_CRASH_SEED").unwrap_or(1);
     let end = Instant::now() + Duration::from_secs(seconds);
     for seed in first.. {
-        let found = find(kind, seed, crashes, Syncs::Honest);
-        assert!(
-            found.is_empty(),
-            "{} of {crashes} crashes: {found:#?}",
-            found.len()
-        );
+        let found = look(seed);
+        assert!(found.is_empty(), "{} findings: {found:#?}", found.len());
         if Instant::now() >= end {
             return;
         }
@@ -61,110 +57,155 @@ pub fn find_none(kind: &str, crashes: usize) {
 /// What crashes of one recorded child show.
 pub fn find(kind: &str, seed: u64, crashes: usize, syncs: Syncs) -> Vec<String> {
     let place = Place::new(&format!("{kind}-{seed}-{syncs:?}"));
-    let (root, steps) = match std::env::var("PILLARBOX_CRASH_FOLDER") {
-        Ok(kept) => {
-            let root = Path::new(&kept).join("root");
-            let steps = log::read(&root.with_extension("log"));
-            (root, steps)
+    let recording = Recording::of_work(&place, kind, seed, syncs);
+    let known = Known::new(recording.task.models());
+    let found = examine_all(&recording, &known, crashes, &place, kind);
+    keep_if_found(place, syncs, &found);
+    found
+}
+
+/// What crashes show of stores that are being opened after a crash.
+pub fn find_second(seed: u64, first: usize, crashes: usize) -> Vec<String> {
+    let place = Place::new(&format!("second-{seed}"));
+    let recording = Recording::of_work(&place, "work", seed, Syncs::Honest);
+    let mut before = Vec::new();
+    let mut known = Known::new(recording.task.models());
+    recording.replay(&mut known, first, &mut |crash| before.push(crash));
+    let mut found = Vec::new();
+    for crash in before {
+        let again = Recording::of_recovery(&place, &crash, seed);
+        let kind = format!("step {} {:?}, then", crash.step, crash.loss);
+        found.extend(examine_all(&again, &crash.known, crashes, &place, &kind));
+    }
+    keep_if_found(place, Syncs::Honest, &found);
+    found
+}
+
+fn keep_if_found(place: Place, syncs: Syncs, found: &[String]) {
+    if syncs == Syncs::Honest && !found.is_empty() {
+        eprintln!("the recording and the states are in {}", place.0.display());
+        std::mem::forget(place);
+    }
+}
+
+/// What a child did, on a disk that was like this before.
+struct Recording {
+    root: PathBuf,
+    steps: Vec<Step>,
+    start: Image,
+    task: Task,
+    syncs: Syncs,
+}
+
+impl Recording {
+    /// A new one, or the one that `PILLARBOX_CRASH_FOLDER` has.
+    fn of_work(place: &Place, kind: &str, seed: u64, syncs: Syncs) -> Self {
+        let kept = std::env::var("PILLARBOX_CRASH_FOLDER").ok();
+        let root = kept
+            .as_ref()
+            .map_or(place.0.as_path(), Path::new)
+            .join("root");
+        let steps = match kept {
+            Some(_) => log::read(&root.with_extension("log")),
+            None => run(&root, kind, seed, STEPS, true),
+        };
+        let task = Task {
+            seed,
+            steps: STEPS,
+            faults: kind == "faulty",
+        };
+        Self {
+            root,
+            steps,
+            start: Image::from([("tmp".into(), None)]),
+            task,
+            syncs,
         }
-        Err(_) => {
-            let root = place.0.join("root");
-            std::fs::create_dir(&root).unwrap();
-            let steps = run(&root, kind, seed, STEPS, true);
-            (root, steps)
+    }
+
+    fn of_recovery(place: &Place, crash: &Crash, seed: u64) -> Self {
+        let root = place.0.join(format!("second-{}", crash.step));
+        write_store(&root, &crash.image);
+        let is_store = |(path, _): &(&PathBuf, &Option<Vec<u8>>)| path.starts_with("store");
+        let files = crash.image.iter().filter(is_store);
+        let mut start: Image = files.map(|(p, o)| (p.clone(), o.clone())).collect();
+        start.insert("tmp".into(), None);
+        let task = Task {
+            seed,
+            steps: 4,
+            faults: false,
+        };
+        Self {
+            steps: run(&root, "recover", seed, task.steps, true),
+            root,
+            start,
+            task,
+            syncs: Syncs::Honest,
         }
-    };
-    let task = Task {
-        seed,
-        steps: STEPS,
-        faults: kind == "faulty",
-    };
+    }
+
+    /// Goes through all steps and crashes here and there. Gives the disk as it is at the end.
+    fn replay(&self, known: &mut Known, crashes: usize, each: &mut dyn FnMut(Crash)) -> Image {
+        let mut random = Random::new(self.task.seed);
+        let at = moments(&self.steps, crashes, &mut random);
+        let mut disk = Disk::new(&self.root, &self.start, self.syncs, random.fork());
+        let mut marks = None;
+        for (n, step) in self.steps.iter().enumerate() {
+            match step {
+                Step::Open(fd, _, path) if path.ends_with("marks") => marks = Some(*fd),
+                Step::Write(fd, _, line) if marks == Some(*fd) => {
+                    known.hear(std::str::from_utf8(line).unwrap()).unwrap();
+                }
+                other => disk.step(other),
+            }
+            if at.contains(&n) {
+                let loss = LOSSES[random.below(LOSSES.len() as u64) as usize];
+                each(Crash {
+                    step: n,
+                    loss,
+                    image: disk.crash(loss, &mut random),
+                    known: known.clone(),
+                });
+            }
+        }
+        disk.image()
+    }
+}
+
+/// Opens the store after so many crashes of a recording, two at a time.
+fn examine_all(
+    recording: &Recording,
+    known: &Known,
+    crashes: usize,
+    place: &Place,
+    kind: &str,
+) -> Vec<String> {
     let found = Mutex::new(Vec::new());
     let (send, receive) = mpsc::sync_channel::<Crash>(2);
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {
         for worker in 0..2 {
-            let (place, found, receive) = (&place, &found, &receive);
+            let (found, receive) = (&found, &receive);
             scope.spawn(move || {
                 loop {
                     let next = receive.lock().unwrap().recv();
                     let Ok(crash) = next else { return };
                     let folder = place.0.join(format!("crash-{worker}"));
                     if let Err(e) = examine(&folder, &crash) {
-                        let told = format!(
-                            "{kind} seed {seed} step {} {:?}: {e}",
-                            crash.step, crash.loss
-                        );
+                        let (seed, step) = (recording.task.seed, crash.step);
+                        let told = format!("{kind} seed {seed} step {step} {:?}: {e}", crash.loss);
                         found.lock().unwrap().push(told);
                     }
                 }
             });
         }
-        let start = Image::from([("tmp".into(), None)]);
-        let mut known = Known::new(task.models());
-        let complete = replay(
-            &steps,
-            &root,
-            &start,
-            &mut known,
-            seed,
-            crashes,
-            syncs,
-            &mut |crash| {
-                send.send(crash).unwrap();
-            },
-        );
+        let complete = recording.replay(&mut known.clone(), crashes, &mut |crash| {
+            send.send(crash).unwrap();
+        });
         drop(send);
-        compare(&complete, &root);
+        compare(&complete, &recording.root);
     });
-    let found = found.into_inner().unwrap();
-    if syncs == Syncs::Honest && !found.is_empty() {
-        eprintln!(
-            "the recording and the last states are in {}",
-            place.0.display()
-        );
-        std::mem::forget(place);
-    }
-    found
-}
-
-/// Goes through a recording and crashes it here and there. Gives the disk as it is at the end.
-#[allow(clippy::too_many_arguments)]
-fn replay(
-    steps: &[Step],
-    root: &Path,
-    start: &Image,
-    known: &mut Known,
-    seed: u64,
-    crashes: usize,
-    syncs: Syncs,
-    crash: &mut dyn FnMut(Crash),
-) -> Image {
-    let mut random = Random::new(seed);
-    let at = moments(steps, crashes, &mut random);
-    let mut disk = Disk::new(root, start, syncs, random.fork());
-    let mut marks = None;
-    for (n, step) in steps.iter().enumerate() {
-        match step {
-            Step::Open(fd, _, path) if path.ends_with("marks") => marks = Some(*fd),
-            Step::Write(fd, _, line) if marks == Some(*fd) => {
-                known.hear(std::str::from_utf8(line).unwrap()).unwrap();
-            }
-            other => disk.step(other),
-        }
-        if at.contains(&n) {
-            let loss = LOSSES[random.below(LOSSES.len() as u64) as usize];
-            let image = disk.crash(loss, &mut random);
-            let known = known.clone();
-            crash(Crash {
-                step: n,
-                loss,
-                image,
-                known,
-            });
-        }
-    }
-    disk.image()
+    found.into_inner().unwrap()
 }
 
 /// Half of them anywhere, half round the syncs and the names, where there is most to lose. The last is the end.
@@ -195,30 +236,31 @@ fn compare(complete: &Image, root: &Path) {
 
 /// Opens the store on what the crash left. The octets stay there when something is wrong.
 fn examine(folder: &Path, crash: &Crash) -> Finding {
-    let write = || {
-        if folder.exists() {
-            std::fs::remove_dir_all(folder).unwrap();
-        }
-        std::fs::create_dir(folder).unwrap();
-        for (path, octets) in crash.image.iter().filter(|(p, _)| p.starts_with("store")) {
-            match octets {
-                None => std::fs::create_dir(folder.join(path)).unwrap(),
-                Some(octets) => std::fs::write(folder.join(path), octets).unwrap(),
-            }
-        }
-    };
-    write();
+    write_store(folder, &crash.image);
     let looked = catch_unwind(AssertUnwindSafe(|| look(&folder.join("store"), crash)));
     let finding = looked.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         Err(text.unwrap_or_else(|| "a panic".into()))
     });
     if finding.is_err() {
-        write();
+        write_store(folder, &crash.image);
         let kept = folder.with_file_name(format!("step-{}", crash.step));
         std::fs::rename(folder, kept).unwrap();
     }
     finding
+}
+
+fn write_store(folder: &Path, image: &Image) {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    std::fs::create_dir(folder).unwrap();
+    for (path, octets) in image.iter().filter(|(p, _)| p.starts_with("store")) {
+        match octets {
+            None => std::fs::create_dir(folder.join(path)).unwrap(),
+            Some(octets) => std::fs::write(folder.join(path), octets).unwrap(),
+        }
+    }
 }
 
 fn look(store: &Path, crash: &Crash) -> Finding {
