@@ -897,8 +897,8 @@ fn section_depth() {
     talk.says(&fetch(10_000), "a BAD");
     talk.lives();
     let mut talk = Talk::selected(|_| {}, 1);
-    talk.says(&fetch(64), "* 1 FETCH");
-    talk.says(&fetch(65), "a BAD");
+    talk.says(&fetch(100), "* 1 FETCH");
+    talk.says(&fetch(101), "a BAD");
     talk.lives();
     talk.bystander();
 }
