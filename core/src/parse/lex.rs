@@ -1,7 +1,7 @@
 //! The words of the grammar as nom parsers over a whole frame (RFC 9051 §9, RFC 3501 §9).
 
 use bytes::Bytes;
-use nom::bytes::complete::{tag, take, take_while, take_while1};
+use nom::bytes::complete::{tag, take, take_while};
 use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
@@ -56,14 +56,23 @@ fn is(octet: u8, class: u8) -> bool {
     CLASS[octet as usize] & class != 0
 }
 
+/// The octets of this class, of which there is one at least.
+#[inline]
+fn chars(i: &[u8], class: u8) -> IResult<&[u8], &[u8]> {
+    match i.iter().position(|b| !is(*b, class)).unwrap_or(i.len()) {
+        0 => fail(i),
+        n => Ok((&i[n..], &i[..n])),
+    }
+}
+
 /// atom = 1*ATOM-CHAR
 pub(super) fn atom(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    take_while1(|b| is(b, ATOM)).parse(i)
+    chars(i, ATOM)
 }
 
 /// 1*ASTRING-CHAR
 pub(super) fn astring_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    take_while1(|b| is(b, ASTRING)).parse(i)
+    chars(i, ASTRING)
 }
 
 /// Whether this is 1*ASTRING-CHAR.
@@ -73,12 +82,12 @@ pub(super) fn is_astring_chars(word: &[u8]) -> bool {
 
 /// 1*list-char
 pub(super) fn list_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    take_while1(|b| is(b, LIST)).parse(i)
+    chars(i, LIST)
 }
 
 /// tag = 1*<any ASTRING-CHAR except "+">
 pub(super) fn tag_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
-    take_while1(|b| is(b, TAG)).parse(i)
+    chars(i, TAG)
 }
 
 /// number64 = 1*DIGIT, below 2^63

@@ -1,5 +1,6 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
+mod queue;
 mod recover;
 mod replay;
 mod schema;
@@ -22,6 +23,7 @@ use crate::ops;
 use crate::pack::{Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
+use queue::Queue;
 
 pub use recover::{Rebuilt, rebuild};
 pub use verify::{Problem, Verified, verify};
@@ -90,7 +92,7 @@ impl From<StoreError> for OpenError {
 pub struct Embedded {
     shared: Arc<Shared>,
     write: Option<mpsc::Sender<Job>>,
-    read: Option<mpsc::Sender<Job>>,
+    read: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
@@ -135,10 +137,9 @@ impl Embedded {
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(conn, pack, shared.clone());
         let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
-        let (read, jobs) = mpsc::channel();
-        let jobs = Arc::new(Mutex::new(jobs));
+        let read = Arc::new(Queue::default());
         for _ in 0..options.readers.max(1) {
-            let (conn, jobs, shared) = (folder.connect()?, jobs.clone(), shared.clone());
+            let (conn, jobs, shared) = (folder.connect()?, read.worker(), shared.clone());
             running.push(spawn("pillarbox-reader", move || {
                 threads::read(&conn, &jobs, &shared);
             })?);
@@ -146,7 +147,7 @@ impl Embedded {
         Ok(Self {
             shared,
             write: Some(write),
-            read: Some(read),
+            read,
             threads: running,
             _lock: folder.lock,
         })
@@ -167,14 +168,11 @@ impl Backend for Embedded {
             }
             return;
         }
-        let queue = if served_by_readers {
-            &self.read
-        } else {
-            &self.write
-        };
-        if let Some(queue) = queue {
+        if served_by_readers {
+            self.read.push(job);
+        } else if let Some(write) = &self.write {
             // A thread that is gone drops the job, which then answers that it was lost.
-            let _ = queue.send(job);
+            let _ = write.send(job);
         }
     }
 
@@ -186,7 +184,7 @@ impl Backend for Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         // The writer is the first of the threads and the last to end: closing its connection leaves the index in one file.
-        self.read = None;
+        self.read.close();
         while let Some(thread) = self.threads.pop() {
             if self.threads.is_empty() {
                 self.write = None;

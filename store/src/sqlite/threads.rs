@@ -1,13 +1,14 @@
 //! The writer, which commits many jobs at once, and the readers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use pillarbox_core::effect::{Effect, ErrorKind, Notice, Reply, StoreError};
 use rusqlite::Connection;
 
 use super::Shared;
+use super::queue::Worker;
 use super::recover::set_mark;
 use super::tables::{Transaction, VIEW_GRACE, failed, now};
 use crate::contract::{Job, ReplySlot};
@@ -159,11 +160,8 @@ impl Group {
 }
 
 /// Answers reads until no more can come.
-pub(super) fn read(conn: &Connection, jobs: &Mutex<mpsc::Receiver<Job>>, shared: &Shared) {
-    loop {
-        let Ok(job) = lock(jobs).recv() else {
-            return;
-        };
+pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
+    while let Some(job) = jobs.next() {
         let (effect, slot) = job.into_parts();
         if let Err(e) = conn.execute_batch("BEGIN") {
             slot.send(effect.fail(failed(e)));
