@@ -57,12 +57,7 @@ pub(super) fn log_reserved(
     }
     conn.execute_batch("BEGIN IMMEDIATE")?;
     pack.begin()?;
-    let mut index = Transaction {
-        conn,
-        files,
-        pack: None,
-        logged: BTreeMap::new(),
-    };
+    let mut index = Transaction::new(conn, files, None);
     for id in reserved {
         if let Some(mailbox) = index.mailbox(id)? {
             pack.append(&Entry::mailbox(&mailbox), None)?;

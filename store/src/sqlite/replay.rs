@@ -1,6 +1,6 @@
 //! The log's entries done to the index once more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use pillarbox_core::effect::ErrorKind;
@@ -30,12 +30,7 @@ pub(super) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     pub(super) fn new(conn: &'a Connection, files: &'a Files) -> Self {
-        let t = Transaction {
-            conn,
-            files,
-            pack: None,
-            logged: BTreeMap::new(),
-        };
+        let t = Transaction::new(conn, files, None);
         Self {
             t,
             files,

@@ -11,7 +11,7 @@ use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Entry, Files, Home, Named, Place, Writer};
@@ -26,9 +26,27 @@ pub(super) struct Transaction<'a> {
     pub pack: Option<&'a mut Writer>,
     /// The highest modseq of each mailbox that the log tells in this transaction.
     pub logged: BTreeMap<MailboxId, ModSeq>,
+    /// Statements that a page asks for each of its rows.
+    forms: Option<CachedStatement<'a>>,
+    places: Option<CachedStatement<'a>>,
 }
 
-impl Transaction<'_> {
+impl<'a> Transaction<'a> {
+    pub(super) fn new(
+        conn: &'a Connection,
+        files: &'a Files,
+        pack: Option<&'a mut Writer>,
+    ) -> Self {
+        Self {
+            conn,
+            files,
+            pack,
+            logged: BTreeMap::new(),
+            forms: None,
+            places: None,
+        }
+    }
+
     fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
         let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         statement.execute(values).map_err(failed)
@@ -357,7 +375,7 @@ impl Tables for Transaction<'_> {
     fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived> {
         let sql =
             "SELECT header, envelope, body, body_structure, structure FROM cold WHERE email = ?1";
-        let found = self.one(sql, [signed(email.0)], |r| {
+        let found = held(&mut self.forms, self.conn, sql, [signed(email.0)], |r| {
             let form = |field, at| {
                 if fields.has(field) {
                     r.get::<_, Vec<u8>>(at).map(Bytes::from)
@@ -382,7 +400,7 @@ impl Tables for Transaction<'_> {
             pack.show()?;
         }
         let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
-        let place = self.one(sql, [signed(email.0)], |r| {
+        let place = held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
             Ok(Place {
                 segment: number(r, 0)?,
                 offset: number(r, 1)?,
@@ -408,6 +426,21 @@ impl Tables for Transaction<'_> {
         self.told(mailbox, message.modseq);
         self.log(&Entry::copy(mailbox, message), None).map(drop)
     }
+}
+
+/// One row by a statement that is kept for the next.
+fn held<'a, T>(
+    slot: &mut Option<CachedStatement<'a>>,
+    conn: &'a Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    let statement = match slot {
+        Some(statement) => statement,
+        None => slot.insert(conn.prepare_cached(sql).map_err(failed)?),
+    };
+    statement.query_row(values, read).optional().map_err(failed)
 }
 
 fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {

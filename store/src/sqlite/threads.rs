@@ -1,6 +1,6 @@
 //! The writer, which commits many jobs at once, and the readers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -111,13 +111,10 @@ impl Group {
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let owner = ops::owner(&effect);
-        let mut transaction = Transaction {
-            conn: &self.conn,
-            files: &self.shared.files,
-            pack: Some(&mut self.pack),
-            logged: BTreeMap::new(),
-        };
+        let mut transaction =
+            Transaction::new(&self.conn, &self.shared.files, Some(&mut self.pack));
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
+        drop(transaction);
         if done.failed {
             // When even this fails the transaction is gone, and the commit says so.
             let _ = self.conn.execute_batch("ROLLBACK TO job; RELEASE job");
@@ -167,12 +164,7 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
             slot.send(effect.fail(failed(e)));
             continue;
         }
-        let mut transaction = Transaction {
-            conn,
-            files: &shared.files,
-            pack: None,
-            logged: BTreeMap::new(),
-        };
+        let mut transaction = Transaction::new(conn, &shared.files, None);
         let done = ops::run(&mut transaction, &shared.uploads, effect);
         // Nothing was written; an error here shows again at the next BEGIN.
         let _ = conn.execute_batch("ROLLBACK");
