@@ -897,8 +897,9 @@ fn section_depth() {
     talk.says(&fetch(10_000), "a BAD");
     talk.lives();
     let mut talk = Talk::selected(|_| {}, 1);
-    talk.says(&fetch(100), "* 1 FETCH");
-    talk.says(&fetch(101), "a BAD");
+    let most = Limits::default().section_depth;
+    talk.says(&fetch(most), "* 1 FETCH");
+    talk.says(&fetch(most + 1), "a BAD");
     talk.lives();
     talk.bystander();
 }

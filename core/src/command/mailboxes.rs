@@ -171,6 +171,10 @@ impl Task for Waiting {
         Step::Done(match result {
             Ok(()) => {
                 self.tell(s);
+                // It may be the selected one that went, or whose messages did: this is told with the answer, not when a notice comes.
+                if let Some(selected) = &mut s.selected {
+                    selected.doubt();
+                }
                 Done::ok(text)
             }
             Err(error) => s.failed(operation, &error),
