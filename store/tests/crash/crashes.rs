@@ -11,7 +11,7 @@ use pillarbox_store::{Embedded, rebuild, verify};
 use crate::disk::{Disk, Image, Loss, Syncs};
 use crate::known::{Finding, Known};
 use crate::log::{self, Step};
-use crate::process::{Place, run};
+use crate::process::{Place, STORES, run};
 use crate::random::Random;
 use crate::work::{Task, options};
 
@@ -237,7 +237,9 @@ fn compare(complete: &Image, root: &Path) {
 /// Opens the store on what the crash left. The octets stay there when something is wrong.
 fn examine(folder: &Path, crash: &Crash) -> Finding {
     write_store(folder, &crash.image);
+    let open = STORES.read().unwrap();
     let looked = catch_unwind(AssertUnwindSafe(|| look(&folder.join("store"), crash)));
+    drop(open);
     let finding = looked.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         Err(text.unwrap_or_else(|| "a panic".into()))

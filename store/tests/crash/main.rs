@@ -65,6 +65,7 @@ fn what_was_acknowledged_survives_a_crash_of_a_recovery() {
 #[test]
 fn a_torn_segment_is_not_taken_for_one_of_format_1() {
     let place = Place::new("torn");
+    let _open = process::STORES.read().unwrap();
     let store = place.0.join("store");
     drop(Embedded::open(&store, work::options()).unwrap());
     let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1/packs");

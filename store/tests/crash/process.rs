@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::log::{self, Step};
@@ -40,6 +40,7 @@ fn recorder() -> &'static Path {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/recorder.c");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let library = target.join(format!("recorder-{}.so", std::process::id()));
+        let _none_is_open = STORES.write().unwrap();
         let done = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o"])
             .args([&library, &source])
@@ -54,6 +55,9 @@ fn recorder() -> &'static Path {
         library
     })
 }
+
+/// A process that was just made has a store's lock too until it runs its program: none is made while a store is open.
+pub static STORES: RwLock<()> = RwLock::new(());
 
 /// Runs a child to its end in `root`, and gives what it did. Its working folders are `store` and `tmp`.
 pub fn run(root: &Path, what: &str, seed: u64, steps: u32, record: bool) -> Vec<Step> {
@@ -73,7 +77,11 @@ pub fn run(root: &Path, what: &str, seed: u64, steps: u32, record: bool) -> Vec<
     if record {
         command.env("RECORD_LOG", &notes);
     }
-    let succeeded = wait(command.spawn().unwrap());
+    let child = {
+        let _none_is_open = STORES.write().unwrap();
+        command.spawn().unwrap()
+    };
+    let succeeded = wait(child);
     let said = std::fs::read_to_string(&output).unwrap();
     assert!(
         succeeded,
