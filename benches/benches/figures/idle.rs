@@ -1,5 +1,6 @@
 //! Memory of idle connections.
 
+use pillarbox_benches::alloc;
 use pillarbox_benches::idle::{Waiting, octets};
 use pillarbox_driver::ListenerKind;
 
@@ -13,7 +14,10 @@ pub fn figures() -> Figures {
         (ListenerKind::Tls, 24 << 10),
     ] {
         for waiting in [Waiting::Silent, Waiting::Idle] {
-            let held = octets(kind, waiting)?;
+            alloc::pause(false);
+            let held = octets(kind, waiting);
+            alloc::pause(true);
+            let held = held?;
             figures.push(Figure {
                 name: format!("idle on 10,000 UIDs, 30 % gone, {kind:?}, {waiting:?}"),
                 target: format!("{most} octets"),

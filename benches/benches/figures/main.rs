@@ -8,7 +8,7 @@ mod parse;
 
 use std::error::Error;
 
-use pillarbox_benches::alloc::Counting;
+use pillarbox_benches::alloc::{self, Counting};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into_iter()
         .filter(|a| !a.starts_with('-'))
         .collect();
+    alloc::pause(true);
     let (mut all, mut missed) = (0, 0);
     for (name, figures) in GROUPS {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
