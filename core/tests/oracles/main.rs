@@ -29,12 +29,12 @@ const EXCEPTIONS: [(&str, &str, &str); 5] = [
         "there is no body within that could be decoded",
     ),
     (
-        "nul",
+        "nul-octet",
         "from",
         "no string of ENVELOPE holds NUL (RFC 9051 §4.3)",
     ),
     (
-        "nul",
+        "nul-octet",
         "subject",
         "no string of ENVELOPE holds NUL (RFC 9051 §4.3)",
     ),
