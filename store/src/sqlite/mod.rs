@@ -76,15 +76,30 @@ pub enum OpenError {
     Index(String),
 }
 
-impl From<rusqlite::Error> for OpenError {
+/// An [`OpenError`] on its way out: here SQLite's errors become our own, since its types are not part of the interface.
+struct Fault(OpenError);
+
+impl From<rusqlite::Error> for Fault {
     fn from(e: rusqlite::Error) -> Self {
-        Self::Index(e.to_string())
+        Self(OpenError::Index(e.to_string()))
     }
 }
 
-impl From<StoreError> for OpenError {
+impl From<StoreError> for Fault {
     fn from(e: StoreError) -> Self {
-        Self::Index(e.to_string())
+        Self(OpenError::Index(e.to_string()))
+    }
+}
+
+impl From<OpenError> for Fault {
+    fn from(e: OpenError) -> Self {
+        Self(e)
+    }
+}
+
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        fault.0
     }
 }
 
@@ -241,7 +256,7 @@ impl Folder {
         })
     }
 
-    fn connect(&self) -> Result<Connection, OpenError> {
+    fn connect(&self) -> Result<Connection, Fault> {
         let conn = Connection::open(&self.index)?;
         schema::prepare(&conn)?;
         Ok(conn)

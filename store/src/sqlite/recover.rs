@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::replay::Replay;
 use super::tables::Transaction;
-use super::{Folder, OpenError, at, schema};
+use super::{Fault, Folder, OpenError, at, schema};
 use crate::pack::{Batch, Entry, Files, Scan, Secret, Writer};
 use crate::table::Tables;
 
@@ -38,7 +38,7 @@ pub struct Rebuilt {
 }
 
 /// Does to the index what the packs know and it does not.
-pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, OpenError> {
+pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, Fault> {
     let mark = mark(conn)?;
     let mut run = Run::new(conn, files, mark)?;
     run.all(true)?;
@@ -51,7 +51,7 @@ pub(super) fn log_reserved(
     files: &Files,
     pack: &mut Writer,
     reserved: BTreeSet<MailboxId>,
-) -> Result<(), OpenError> {
+) -> Result<(), Fault> {
     if reserved.is_empty() {
         return Ok(());
     }
@@ -75,8 +75,12 @@ pub(super) fn log_reserved(
 /// # Errors
 /// When the store is in use or its folder cannot be used.
 pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
-    let folder = Folder::new(path.as_ref(), false)?;
-    set_aside(path.as_ref()).map_err(at(path.as_ref()))?;
+    Ok(from_packs(path.as_ref())?)
+}
+
+fn from_packs(path: &Path) -> Result<Rebuilt, Fault> {
+    let folder = Folder::new(path, false)?;
+    set_aside(path).map_err(at(path))?;
     let conn = folder.connect()?;
     schema::create(&conn, &folder.packs)?;
     let secret: i64 = conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| {
@@ -102,7 +106,7 @@ pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
 }
 
 /// Clients must not think that they know the flags.
-fn forget_flags(conn: &Connection) -> Result<(), OpenError> {
+fn forget_flags(conn: &Connection) -> Result<(), Fault> {
     conn.execute_batch(
         "UPDATE mailbox SET modseq = modseq + 4294967296;
          UPDATE hot SET modseq = (SELECT modseq FROM mailbox WHERE id = hot.mailbox);
@@ -126,7 +130,7 @@ fn set_aside(folder: &Path) -> io::Result<()> {
 }
 
 /// The log's octets up to here are in the index.
-pub(super) fn mark(conn: &Connection) -> Result<(u64, u64), OpenError> {
+pub(super) fn mark(conn: &Connection) -> Result<(u64, u64), Fault> {
     let one = |key: &str| {
         let sql = "SELECT value FROM meta WHERE key = ?1";
         conn.query_row(sql, [key], |r| r.get(0).map(i64::cast_unsigned))
@@ -172,7 +176,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(conn: &'a Connection, files: &'a Files, mark: (u64, u64)) -> Result<Self, OpenError> {
+    fn new(conn: &'a Connection, files: &'a Files, mark: (u64, u64)) -> Result<Self, Fault> {
         let mut segments = files.segments().map_err(at(files.dir()))?;
         segments.retain(|s| *s >= mark.0);
         Ok(Self {
@@ -208,7 +212,7 @@ impl<'a> Run<'a> {
         Ok(0)
     }
 
-    fn all(&mut self, cut: bool) -> Result<(), OpenError> {
+    fn all(&mut self, cut: bool) -> Result<(), Fault> {
         let (files, segments) = (self.files, self.segments.clone());
         let failed = |e| at(files.dir())(e);
         let cuts = cuts(files, segments.get(1..).unwrap_or(&[])).map_err(failed)?;
@@ -227,7 +231,7 @@ impl<'a> Run<'a> {
     }
 
     /// What is torn and has no whole transaction behind it was never acknowledged; what has one was damaged later.
-    fn segment(&mut self, segment: u64, until: Option<u64>, cut: bool) -> Result<(), OpenError> {
+    fn segment(&mut self, segment: u64, until: Option<u64>, cut: bool) -> Result<(), Fault> {
         let path = self.files.path(segment);
         let failed = at(&path);
         let mut scan = Scan::new(self.files, segment, self.from(segment)).map_err(&failed)?;
@@ -270,7 +274,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<(), OpenError> {
+    fn apply(&mut self, batch: &Batch) -> Result<(), Fault> {
         self.lost |= !batch.complete;
         for (entry, place) in batch.entries() {
             self.replay.apply(entry, place)?;
@@ -278,7 +282,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn next(self) -> Result<Next, OpenError> {
+    fn next(self) -> Result<Next, Fault> {
         let all = self.files.segments().map_err(at(self.files.dir()))?;
         let (segment, end) = match (all.last(), self.open_end) {
             (Some(last), Some(end)) if *last == self.mark.0 => (*last, Some(end)),

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::{OpenError, at};
+use super::{Fault, OpenError, at};
 use crate::pack::{Secret, find_secret, segments};
 
-pub(super) fn prepare(conn: &Connection) -> Result<(), OpenError> {
+pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
     if rusqlite::version_number() < LEAST_SQLITE {
-        return Err(OpenError::OldSqlite(rusqlite::version().to_owned()));
+        return Err(OpenError::OldSqlite(rusqlite::version().to_owned()).into());
     }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -19,18 +19,20 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), OpenError> {
 }
 
 /// The packs are synced before each commit and replayed after a crash: the index may fall back, and never to half a transaction.
-fn synced_by_packs(conn: &Connection) -> Result<(), OpenError> {
+fn synced_by_packs(conn: &Connection) -> Result<(), Fault> {
     Ok(conn.pragma_update(None, "synchronous", "NORMAL")?)
 }
 
 /// Makes the tables of a new index, or brings an older one to this format. Refuses a newer one, and to begin an empty one beside packs.
-pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Secret, OpenError> {
+pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Secret, Fault> {
     match version(conn)? {
-        0 if has_mail(packs).map_err(at(packs))? => return Err(OpenError::NoIndex(folder.into())),
+        0 if has_mail(packs).map_err(at(packs))? => {
+            return Err(OpenError::NoIndex(folder.into()).into());
+        }
         0 => create(conn, packs)?,
         1 => upgrade(conn, folder, packs)?,
         FORMAT => {}
-        newer => return Err(OpenError::Newer(newer)),
+        newer => return Err(OpenError::Newer(newer).into()),
     }
     let sql = "SELECT value FROM meta WHERE key = 'secret'";
     let secret: i64 = conn.query_row(sql, [], |r| r.get(0))?;
@@ -38,20 +40,20 @@ pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Sec
 }
 
 /// Whether an index of format 1 is about to become one of this format.
-pub(super) fn is_old(conn: &Connection) -> Result<bool, OpenError> {
+pub(super) fn is_old(conn: &Connection) -> Result<bool, Fault> {
     Ok(version(conn)? == 1)
 }
 
-fn version(conn: &Connection) -> Result<i64, OpenError> {
+fn version(conn: &Connection) -> Result<i64, Fault> {
     Ok(conn.query_row("PRAGMA user_version", [], |r| r.get(0))?)
 }
 
 /// Refuses what this program does not know.
-pub(super) fn check_version(conn: &Connection) -> Result<(), OpenError> {
+pub(super) fn check_version(conn: &Connection) -> Result<(), Fault> {
     match version(conn)? {
         1..=FORMAT => Ok(()),
-        0 => Err(OpenError::Index("it has no tables".into())),
-        newer => Err(OpenError::Newer(newer)),
+        0 => Err(OpenError::Index("it has no tables".into()).into()),
+        newer => Err(OpenError::Newer(newer).into()),
     }
 }
 
@@ -66,14 +68,14 @@ fn has_mail(packs: &Path) -> std::io::Result<bool> {
 }
 
 /// The tables of a new index, with the secret that the packs have already, if they have one.
-pub(super) fn create(conn: &Connection, packs: &Path) -> Result<(), OpenError> {
+pub(super) fn create(conn: &Connection, packs: &Path) -> Result<(), Fault> {
     let secret = secret(conn, packs)?;
     begin(conn, &format!("{TABLES} {SECOND}"))?;
     finish(conn, secret)
 }
 
 /// Format 1 did not log every change; what it logged is read as it is.
-fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), OpenError> {
+fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), Fault> {
     let backup = folder.join("index.format-1");
     if backup.exists() {
         std::fs::remove_file(&backup).map_err(at(&backup))?;
@@ -85,19 +87,19 @@ fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), OpenErr
 }
 
 /// The packs do not say that there is an index: unlike what comes later, its tables are synced.
-fn begin(conn: &Connection, tables: &str) -> Result<(), OpenError> {
+fn begin(conn: &Connection, tables: &str) -> Result<(), Fault> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.execute_batch(&format!("BEGIN IMMEDIATE; {tables}"))?;
     Ok(())
 }
 
-fn finish(conn: &Connection, secret: i64) -> Result<(), OpenError> {
+fn finish(conn: &Connection, secret: i64) -> Result<(), Fault> {
     conn.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
     conn.execute_batch(&format!("PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     synced_by_packs(conn)
 }
 
-fn secret(conn: &Connection, packs: &Path) -> Result<i64, OpenError> {
+fn secret(conn: &Connection, packs: &Path) -> Result<i64, Fault> {
     if let Some(secret) = find_secret(packs).map_err(at(packs))? {
         return Ok(secret.0.cast_signed());
     }

@@ -10,7 +10,7 @@ use pillarbox_core::id::{EmailId, MailboxId};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::recover::{cuts, mark};
-use super::{OpenError, at, schema};
+use super::{Fault, OpenError, at, schema};
 use crate::pack::{Batch, Entry, Files, Place, Scan, Secret, find_secret};
 
 /// Something that is not as it should be.
@@ -53,7 +53,10 @@ pub struct Verified {
 /// # Errors
 /// When the store is in use, of a newer format, or cannot be read.
 pub fn verify(path: impl AsRef<Path>, tell: impl FnMut(&Problem)) -> Result<Verified, OpenError> {
-    let path = path.as_ref();
+    Ok(look_at(path.as_ref(), tell)?)
+}
+
+fn look_at(path: &Path, tell: impl FnMut(&Problem)) -> Result<Verified, Fault> {
     let _lock = lock(path)?;
     let (packs, index) = (path.join("packs"), path.join("index.sqlite"));
     std::fs::read_dir(&packs).map_err(at(&packs))?;
@@ -97,7 +100,7 @@ struct Index {
 }
 
 impl Index {
-    fn open(index: &Path) -> Result<Self, OpenError> {
+    fn open(index: &Path) -> Result<Self, Fault> {
         index.metadata().map_err(at(index))?;
         let log = index.with_extension("sqlite-wal");
         if !log.metadata().is_ok_and(|m| m.len() > 0) {
@@ -129,7 +132,7 @@ impl Drop for Index {
     }
 }
 
-fn connect(index: &Path, mode: &str) -> Result<Connection, OpenError> {
+fn connect(index: &Path, mode: &str) -> Result<Connection, Fault> {
     let path = index.to_string_lossy();
     let path = path.replace('%', "%25").replace('?', "%3f");
     let uri = format!("file:{}?{mode}", path.replace('#', "%23"));
@@ -157,7 +160,7 @@ impl<F: FnMut(&Problem)> Run<F> {
         });
     }
 
-    fn packs(&mut self, files: &Files) -> Result<(), OpenError> {
+    fn packs(&mut self, files: &Files) -> Result<(), Fault> {
         let segments = files.segments().map_err(at(files.dir()))?;
         let cuts = cuts(files, &segments).map_err(at(files.dir()))?;
         for segment in &segments {
@@ -276,7 +279,7 @@ impl<F: FnMut(&Problem)> Run<F> {
         }
     }
 
-    fn index(&mut self, conn: &Connection) -> Result<(), OpenError> {
+    fn index(&mut self, conn: &Connection) -> Result<(), Fault> {
         let mut check = conn.prepare("PRAGMA integrity_check")?;
         let lines = check.query_map([], |r| r.get::<_, String>(0))?;
         for line in lines {
@@ -296,7 +299,7 @@ impl<F: FnMut(&Problem)> Run<F> {
         Ok(())
     }
 
-    fn mailboxes(&mut self, conn: &Connection) -> Result<BTreeMap<u64, String>, OpenError> {
+    fn mailboxes(&mut self, conn: &Connection) -> Result<BTreeMap<u64, String>, Fault> {
         let mut all = conn.prepare(
             "SELECT id, owner, name, uid_next, modseq, messages, unseen, deleted, size FROM mailbox",
         )?;
@@ -337,11 +340,7 @@ impl<F: FnMut(&Problem)> Run<F> {
         Ok(names)
     }
 
-    fn messages(
-        &mut self,
-        conn: &Connection,
-        names: &BTreeMap<u64, String>,
-    ) -> Result<(), OpenError> {
+    fn messages(&mut self, conn: &Connection, names: &BTreeMap<u64, String>) -> Result<(), Fault> {
         let mut all = conn.prepare(
             "SELECT hot.mailbox, hot.uid, hot.email, hot.size, cold.segment, cold.place, cold.size
              FROM hot LEFT JOIN cold ON cold.email = hot.email ORDER BY hot.mailbox, hot.uid",
