@@ -27,6 +27,8 @@ pub(crate) struct Writer {
     suspect: bool,
     /// Ends of segments that hold more than was acknowledged, to be written in the next transaction.
     cuts: Vec<(u64, u64)>,
+    /// Those that the present transaction wrote: it may be taken back yet.
+    told: Vec<(u64, u64)>,
 }
 
 /// A place within a transaction that one can go back to.
@@ -64,6 +66,7 @@ impl Writer {
             wholes: Vec::new(),
             suspect: false,
             cuts: Vec::new(),
+            told: Vec::new(),
         };
         writer.head();
         Ok(writer)
@@ -93,6 +96,7 @@ impl Writer {
         }
         self.start = self.end();
         self.wholes.clear();
+        self.told.clear();
         for (segment, end) in self.cuts.clone() {
             self.append(&Entry::Cut(segment, end), None)?;
         }
@@ -199,12 +203,13 @@ impl Writer {
             self.distrust();
             return Err(error::io("pack sync", &e));
         }
-        self.cuts.clear();
+        self.told = std::mem::take(&mut self.cuts);
         Ok(Some((self.segment, self.written)))
     }
 
     /// Takes back the present transaction, which may have been committed: the index could not follow.
     pub(crate) fn roll_back(&mut self) {
+        self.cuts.append(&mut self.told);
         let flushed = self.start < self.written;
         self.cut(Mark {
             end: self.start,
