@@ -3,15 +3,21 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use pillarbox_core::effect::{ErrorKind, StoreError};
 
-/// A file of zeros that is given up when nothing else is left.
+use crate::error::lock;
+
+/// A file of zeros that is given up when little else is left.
 pub(crate) struct Reserve {
     path: PathBuf,
     size: u64,
     there: AtomicBool,
+    /// When it was given up, or could not be set aside.
+    missed: Mutex<Option<Instant>>,
 }
 
 impl Reserve {
@@ -22,20 +28,39 @@ impl Reserve {
             path,
             size,
             there: AtomicBool::new(there),
+            missed: Mutex::new(None),
         }
     }
 
-    /// Sets the room aside, if there is so much.
-    pub(crate) fn restore(&self) {
-        if self.there.load(Ordering::Relaxed) {
+    /// Sets the room aside while there is enough besides, and gives it up when there is not.
+    pub(crate) fn tend(&self) {
+        let Some(free) = self.free() else {
             return;
+        };
+        let there = self.there.load(Ordering::Relaxed);
+        if there && free < self.size / 2 {
+            self.release();
+        } else if !there && free > self.size * 5 / 2 && self.may_fill() {
+            let made = self.fill();
+            if made.is_err() {
+                // Half of it helps nobody.
+                let _ = std::fs::remove_file(&self.path);
+                *lock(&self.missed) = Some(Instant::now());
+            }
+            self.there.store(made.is_ok(), Ordering::Relaxed);
         }
-        let made = self.fill();
-        if made.is_err() {
-            // Half of it helps nobody.
-            let _ = std::fs::remove_file(&self.path);
-        }
-        self.there.store(made.is_ok(), Ordering::Relaxed);
+    }
+
+    /// Not at once: where there is a quota the disk tells of room that nobody gets.
+    fn may_fill(&self) -> bool {
+        lock(&self.missed).is_none_or(|at| at.elapsed() > PAUSE)
+    }
+
+    /// Octets left on the disk; `None` where it does not tell.
+    fn free(&self) -> Option<u64> {
+        let folder = self.path.parent().filter(|_| self.size > 0)?;
+        let disk = rustix::fs::statvfs(folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn fill(&self) -> std::io::Result<()> {
@@ -50,11 +75,23 @@ impl Reserve {
         file.sync_data()
     }
 
-    /// Gives the room up. `false`: there was none.
-    pub(crate) fn release(&self) -> bool {
-        self.size > 0
-            && self.there.swap(false, Ordering::Relaxed)
-            && std::fs::remove_file(&self.path).is_ok()
+    /// Gives the room up.
+    pub(crate) fn release(&self) {
+        if self.size > 0 && self.there.swap(false, Ordering::Relaxed) {
+            // What cannot be removed is no room.
+            let _ = std::fs::remove_file(&self.path);
+            *lock(&self.missed) = Some(Instant::now());
+        }
+    }
+
+    /// Refuses a message that the disk has no room for, on its way in and in the packs.
+    pub(crate) fn check_upload(&self, size: u64) -> Result<(), StoreError> {
+        self.check()?;
+        let needed = size.saturating_mul(2).saturating_add(self.size / 2);
+        match self.free() {
+            Some(free) if free < needed => Err(full()),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what brings mail in while the room is not there: it is for taking mail out.
@@ -62,11 +99,16 @@ impl Reserve {
         if self.there.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(StoreError::new(
-            ErrorKind::OverQuota,
-            "The server has no room; nothing was stored. Deleting still works",
-        ))
+        Err(full())
     }
 }
 
+fn full() -> StoreError {
+    StoreError::new(
+        ErrorKind::OverQuota,
+        "The server has no room; nothing was stored. Deleting still works",
+    )
+}
+
 const CHUNK: usize = 64 << 10;
+const PAUSE: Duration = Duration::from_secs(10);

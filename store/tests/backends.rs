@@ -163,6 +163,36 @@ fn a_tail_torn_at_any_octet_is_whole_or_not_there() {
     }
 }
 
+/// After a loss of power the end of a transaction can be on the disk and its middle not: it was never acknowledged, and its UIDs are not given
+/// again, since they may have been seen.
+#[test]
+fn a_transaction_with_a_hole_is_not_there() {
+    let temp = Temp::new();
+    append(&temp.open(), "INBOX", b"first").unwrap();
+    let index = std::fs::read(temp.0.join("index.sqlite")).unwrap();
+    append(&temp.open(), "INBOX", b"second").unwrap();
+    let mut octets = std::fs::read(temp.pack()).unwrap();
+    let at = octets.windows(6).position(|w| w == b"second").unwrap();
+    octets[at..at + 6].fill(0);
+    std::fs::write(temp.pack(), &octets).unwrap();
+    std::fs::write(temp.0.join("index.sqlite"), &index).unwrap();
+    let store = temp.open();
+    assert_eq!(body(&store, uid(1)).unwrap(), b"first");
+    let uids = Client::new(&store, 1).examine("INBOX").unwrap().uids;
+    assert_eq!(uids, only(1));
+    assert_eq!(append(&store, "INBOX", b"third").unwrap(), uid(3));
+    drop(store);
+    rebuild(&temp.0).unwrap();
+    assert_eq!(
+        Client::new(&temp.open(), 1)
+            .examine("INBOX")
+            .unwrap()
+            .uids
+            .len(),
+        2
+    );
+}
+
 #[test]
 fn a_flipped_bit_costs_one_message() {
     let temp = Temp::new();

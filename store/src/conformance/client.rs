@@ -9,7 +9,7 @@ use pillarbox_core::effect::{
     Actor, Call, Changes, ChangesSince, Committed, Copied, Copy, Create, Delete, Effect, Expunge,
     Expunged, Fetch, FetchPage, Fields, FlagOp, FlagsSet, MailboxRef, MailboxRow, MailboxStatus,
     Mailboxes, Move, Moved, NewMessage, Op, Open, Opened, ReadBody, Rename, SetFlags, SpecialUse,
-    Status, StoreError, Subscribe, UploadBegin, UploadChunk, UploadCommit,
+    Status, StoreError, Subscribe, UploadAbort, UploadBegin, UploadChunk, UploadCommit,
 };
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UploadId};
@@ -199,7 +199,10 @@ impl<'a> Client<'a> {
         })?;
         for chunk in octets.chunks(100_000) {
             let data = Bytes::copy_from_slice(chunk);
-            self.ask(UploadChunk { upload, data })?;
+            if let Err(e) = self.ask(UploadChunk { upload, data }) {
+                self.ask(UploadAbort { upload })?;
+                return Err(e);
+            }
         }
         Ok(upload)
     }

@@ -73,11 +73,32 @@ impl Model {
     /// # Panics
     /// When the store gives other UIDs than the model, refuses what it should do, or does what it should refuse.
     pub fn step(&mut self, client: Client<'_>) {
+        let answered = self.try_step(client);
+        let shown = format!("seed {}: the store answered {answered:?}", self.seed);
+        assert!(answered.is_ok(), "{shown}");
+    }
+
+    /// The same for a store that may be out of order.
+    ///
+    /// # Errors
+    /// When the store could not do what it should; the model is as it was, and goes on with another change.
+    ///
+    /// # Panics
+    /// When the store gives other UIDs than the model, or does what it should refuse.
+    pub fn try_step(&mut self, client: Client<'_>) -> Answer<()> {
         let action = self.next();
-        let want = self.apply(&action);
+        let mut after = self.clone();
+        let want = after.apply(&action);
         let got = run(client, &action, self.seed);
-        let shown = format!("seed {}: {action:?} answered {got:?}", self.seed);
-        assert_eq!(got.ok(), want, "{shown}");
+        match got {
+            Err(e) if want.is_some() => return Err(e),
+            got => {
+                let shown = format!("seed {}: {action:?} answered {got:?}", self.seed);
+                assert_eq!(got.ok(), want, "{shown}");
+            }
+        }
+        *self = after;
+        Ok(())
     }
 
     /// Does the next change to a store, and to the model if the store did it.

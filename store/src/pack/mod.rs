@@ -8,12 +8,16 @@
 //! Segments of version 1 have no head, no secret and no commits: each record stands for itself.
 
 mod codec;
+mod output;
 mod read;
 mod record;
 mod scan;
 mod write;
 
 pub(crate) use codec::{Counters, Entry, Home, Named};
+#[cfg(all(test, feature = "conformance"))]
+pub(crate) use output::Output;
+pub(crate) use output::{Opener, files as open_files};
 pub(crate) use read::{Files, find_secret, segments};
 pub(crate) use scan::{Batch, Scan};
 pub(crate) use write::Writer;

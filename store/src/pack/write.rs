@@ -2,20 +2,19 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::{BLOCK, CRC, Entry, Files, Place, TAIL, file_name, record, scan};
+use super::output::{Opener, Output};
+use super::{BLOCK, CRC, Entry, Files, Place, TAIL, record, scan};
 use crate::error;
-use crate::reserve::Reserve;
 use crate::table::Result;
 use crate::upload::Upload;
 
 /// The end of the log. Octets are kept until there are many or the transaction is committed.
 pub(crate) struct Writer {
     files: Arc<Files>,
-    reserve: Arc<Reserve>,
-    file: Arc<File>,
+    opener: Opener,
+    file: Box<dyn Output>,
     segment: u64,
     /// Octets in the file, and those that go behind them.
     written: u64,
@@ -42,22 +41,17 @@ impl Writer {
     /// Goes on behind the last transaction of a segment, or begins a new one.
     pub(crate) fn open(
         files: Arc<Files>,
-        reserve: Arc<Reserve>,
+        opener: Opener,
         segment: u64,
         end: Option<u64>,
     ) -> io::Result<Self> {
         let file = match end {
-            Some(_) => Arc::new(
-                File::options()
-                    .read(true)
-                    .write(true)
-                    .open(files.path(segment))?,
-            ),
-            None => create(&files, segment)?,
+            Some(_) => opener(&files.path(segment), false)?,
+            None => create(&files, &opener, segment)?,
         };
         let mut writer = Self {
             files,
-            reserve,
+            opener,
             file,
             segment,
             written: end.unwrap_or(0),
@@ -88,7 +82,8 @@ impl Writer {
     pub(crate) fn begin(&mut self) -> Result<()> {
         if self.suspect || self.end() >= SEGMENT {
             let next = self.segment + 1;
-            let file = create(&self.files, next).map_err(|e| error::io("new segment", &e))?;
+            let file = create(&self.files, &self.opener, next)
+                .map_err(|e| error::io("new segment", &e))?;
             (self.file, self.segment, self.written) = (file, next, 0);
             self.kept.clear();
             self.suspect = false;
@@ -142,22 +137,14 @@ impl Writer {
         if self.kept.len() < KEPT {
             return Ok(());
         }
-        self.flush(false)
+        self.flush()
     }
 
-    /// Hands what is kept to the file, so that it can be read.
-    pub(crate) fn show(&mut self) -> Result<()> {
-        self.flush(false)
-    }
-
-    fn flush(&mut self, last: bool) -> Result<()> {
-        let mut written = self.file.write_all_at(&self.kept, self.written);
-        if last && written.as_ref().is_err_and(is_full) && self.reserve.release() {
-            written = self.file.write_all_at(&self.kept, self.written);
-        }
-        if let Err(e) = written {
+    /// Hands what is kept to the file, where it can be read.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        if let Err(e) = self.file.write(&self.kept, self.written) {
             // Half of it may stand there; the room is given back.
-            let _ = self.file.set_len(self.written);
+            let _ = self.file.cut(self.written);
             return Err(error::io("pack", &e));
         }
         self.written += self.kept.len() as u64;
@@ -176,7 +163,7 @@ impl Writer {
         self.kept.clear();
         self.written = to.end;
         // What stays behind the end is written over, and no commit names it.
-        let _ = self.file.set_len(to.end);
+        let _ = self.file.cut(to.end);
     }
 
     /// Makes the transaction durable. Returns the end of the log, or `None` when there was nothing to write. After an error nothing of the
@@ -194,12 +181,12 @@ impl Writer {
             count: u32::try_from(self.wholes.len()).unwrap_or(u32::MAX),
             check: self.wholes.iter().fold(0, |c, w| scan::add(c, *w)),
         };
-        let written = self.append(&commit, None).and_then(|_| self.flush(true));
+        let written = self.append(&commit, None).and_then(|_| self.flush());
         if let Err(e) = written {
             self.cut(begun);
             return Err(e);
         }
-        if let Err(e) = self.file.sync_data() {
+        if let Err(e) = self.file.sync() {
             self.distrust();
             return Err(error::io("pack sync", &e));
         }
@@ -215,7 +202,7 @@ impl Writer {
             end: self.start,
             records: 0,
         });
-        if flushed && (self.file.set_len(self.start).is_err() || self.file.sync_data().is_err()) {
+        if flushed && (self.file.cut(self.start).is_err() || self.file.sync().is_err()) {
             self.distrust();
         }
     }
@@ -226,26 +213,15 @@ impl Writer {
     }
 }
 
-fn is_full(e: &io::Error) -> bool {
-    matches!(
-        e.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
-}
-
-fn create(files: &Files, segment: u64) -> io::Result<Arc<File>> {
-    let path = files.dir().join(file_name(segment));
-    let file = File::options()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(&path)?;
+fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Output>> {
+    let path = files.path(segment);
+    let output = opener(&path, true)?;
     let synced = File::open(files.dir()).and_then(|dir| dir.sync_all());
     if synced.is_err() {
         // It will be tried again.
         let _ = std::fs::remove_file(&path);
     }
-    synced.map(|()| Arc::new(file))
+    synced.map(|()| output)
 }
 
 const SEGMENT: u64 = 256 << 20;

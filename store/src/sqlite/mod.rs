@@ -5,6 +5,8 @@ mod recover;
 mod replay;
 mod schema;
 mod tables;
+#[cfg(all(test, feature = "conformance"))]
+mod tests;
 mod threads;
 mod verify;
 
@@ -14,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use pillarbox_core::effect::{Effect, StoreError};
+use pillarbox_core::effect::{Effect, ErrorKind, StoreError};
 use rusqlite::Connection;
 
 use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
 use crate::ops;
-use crate::pack::{Files, Writer};
+use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
 use queue::Queue;
@@ -71,6 +73,12 @@ pub enum OpenError {
     /// There are packs and no index.
     #[error("{shown} has packs and no index; rebuild makes one from them", shown = .0.display())]
     NoIndex(PathBuf),
+    /// The disk is full.
+    #[error("there is no room for the store ({0}); make some")]
+    Full(String),
+    /// The index cannot be read or written.
+    #[error("cannot use the index ({0}); look at the folder's rights and the disk")]
+    Unusable(String),
     /// The index does not work.
     #[error("the index does not work ({0}); its mail can be recovered with rebuild")]
     Index(String),
@@ -81,13 +89,28 @@ struct Fault(OpenError);
 
 impl From<rusqlite::Error> for Fault {
     fn from(e: rusqlite::Error) -> Self {
-        Self(OpenError::Index(e.to_string()))
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, PermissionDenied, ReadOnly,
+            SystemIoFailure,
+        };
+        Self(match e.sqlite_error_code() {
+            Some(DiskFull) => OpenError::Full(e.to_string()),
+            Some(
+                CannotOpen | DatabaseBusy | DatabaseLocked | PermissionDenied | ReadOnly
+                | SystemIoFailure,
+            ) => OpenError::Unusable(e.to_string()),
+            _ => OpenError::Index(e.to_string()),
+        })
     }
 }
 
 impl From<StoreError> for Fault {
     fn from(e: StoreError) -> Self {
-        Self(OpenError::Index(e.to_string()))
+        Self(match e.kind {
+            ErrorKind::OverQuota => OpenError::Full(e.to_string()),
+            ErrorKind::Unavailable => OpenError::Unusable(e.to_string()),
+            _ => OpenError::Index(e.to_string()),
+        })
     }
 }
 
@@ -127,19 +150,24 @@ impl Embedded {
     /// # Errors
     /// When the folder is in use, not usable, of a newer format, or its index is damaged.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        let folder = Folder::new(path.as_ref(), true)?;
-        let reserve = Arc::new(Reserve::new(path.as_ref().join("reserve"), options.reserve));
-        reserve.restore();
+        Self::open_on(path.as_ref(), &options, pack::open_files())
+    }
+
+    /// `opener`: what the packs are written to.
+    fn open_on(path: &Path, options: &Options, opener: pack::Opener) -> Result<Self, OpenError> {
+        let folder = Folder::new(path, true)?;
+        let reserve = Arc::new(Reserve::new(path.join("reserve"), options.reserve));
+        reserve.tend();
         let conn = folder.connect()?;
         let is_old = schema::is_old(&conn)?;
-        let secret = schema::open(&conn, path.as_ref(), &folder.packs)?;
+        let secret = schema::open(&conn, path, &folder.packs)?;
         let mut files = Files::new(folder.packs.clone(), secret);
         if is_old {
             files = files.guessing();
         }
         let files = Arc::new(files);
         let next = recover::replay(&conn, &files)?;
-        let pack = Writer::open(files.clone(), reserve.clone(), next.segment, next.end);
+        let pack = Writer::open(files.clone(), opener, next.segment, next.end);
         let mut pack = pack.map_err(at(&folder.packs))?;
         recover::log_reserved(&conn, &files, &mut pack, next.reserved)?;
         let shared = Arc::new(Shared {
@@ -182,6 +210,12 @@ impl Backend for Embedded {
                 slot.send(reply);
             }
             return;
+        }
+        if let Effect::UploadBegin(call) = job.effect()
+            && let Err(e) = self.shared.reserve.check_upload(call.op().size)
+        {
+            let (effect, slot) = job.into_parts();
+            return slot.send(effect.fail(e));
         }
         if served_by_readers {
             self.read.push(job);

@@ -397,7 +397,7 @@ impl Tables for Transaction<'_> {
 
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
         if let Some(pack) = &mut self.pack {
-            pack.show()?;
+            pack.flush()?;
         }
         let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
         let place = held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {

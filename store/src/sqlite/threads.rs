@@ -86,6 +86,7 @@ impl Group {
     }
 
     fn begin(&mut self) -> Result<()> {
+        self.shared.reserve.tend();
         self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
         if self.tidied.is_none_or(|last| last.elapsed() > TIDY) {
             self.tidied = Some(Instant::now());
@@ -99,7 +100,6 @@ impl Group {
 
     /// What stays a little longer does no harm.
     fn tidy(&mut self) {
-        self.shared.reserve.restore();
         let purge = "DELETE FROM grave WHERE buried <= ?1";
         let _ = self.conn.execute(purge, [now() - VIEW_GRACE]);
     }

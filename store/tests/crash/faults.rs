@@ -126,7 +126,7 @@ pub fn fill(child: &Child) {
     match Embedded::open(child.store(), Options::default()) {
         Ok(store) => drop(Client::new(&store, 1).examine("INBOX").unwrap()),
         Err(e) => assert!(
-            matches!(e, OpenError::Io { .. } | OpenError::Index(_)),
+            matches!(e, OpenError::Io { .. } | OpenError::Full(_)),
             "{e:?}"
         ),
     }

@@ -1,0 +1,225 @@
+//! Disks that fail: whatever a write, a cut or a sync comes to, what was answered is what is there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use pillarbox_core::effect::ErrorKind;
+
+use super::{Embedded, Options};
+use crate::conformance::{Client, Model};
+use crate::pack::{Opener, Output, open_files};
+use crate::{rebuild, verify};
+
+/// What goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    /// Half is written, then there is no room.
+    Full,
+    /// Half is written, then an error.
+    Write,
+    /// The sync fails once; what it was for may be there or not.
+    Sync,
+    /// As before, and nothing can be cut off.
+    SyncAndCut,
+    /// Half is written, and from then on nothing works: the process is gone.
+    Dead,
+}
+
+struct Faults {
+    fault: Fault,
+    /// Operations until it happens; again after as many, unless it is for ever.
+    left: AtomicI64,
+    every: i64,
+    happened: AtomicU64,
+    log: Mutex<Vec<String>>,
+}
+
+impl Faults {
+    fn new(fault: Fault, every: i64) -> Arc<Self> {
+        Arc::new(Self {
+            fault,
+            left: AtomicI64::new(every),
+            every,
+            happened: AtomicU64::new(0),
+            log: Mutex::default(),
+        })
+    }
+
+    fn now(&self, what: &str) -> bool {
+        let left = self.left.fetch_sub(1, Relaxed);
+        let now = left == 0 || (self.fault == Fault::Dead && left < 0);
+        if now {
+            self.happened.fetch_add(1, Relaxed);
+            self.log.lock().unwrap().push(what.to_owned());
+            if self.fault != Fault::Dead {
+                self.left.store(self.every, Relaxed);
+            }
+        }
+        now
+    }
+
+    fn opener(self: &Arc<Self>) -> Opener {
+        let (files, faults) = (open_files(), self.clone());
+        Arc::new(move |path: &Path, new| {
+            Ok(Box::new(Faulty {
+                file: files(path, new)?,
+                faults: faults.clone(),
+            }))
+        })
+    }
+}
+
+struct Faulty {
+    file: Box<dyn Output>,
+    faults: Arc<Faults>,
+}
+
+impl Output for Faulty {
+    fn write(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        let fault = self.faults.fault;
+        let here = matches!(fault, Fault::Full | Fault::Write | Fault::Dead);
+        if !here || !self.faults.now("write") {
+            return self.file.write(octets, at);
+        }
+        if fault != Fault::Dead || self.faults.happened.load(Relaxed) == 1 {
+            self.file.write(&octets[..octets.len() / 2], at)?;
+        }
+        Err(match fault {
+            Fault::Full => io::ErrorKind::StorageFull.into(),
+            _ => io::Error::other("broken"),
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let here = matches!(
+            self.faults.fault,
+            Fault::Sync | Fault::SyncAndCut | Fault::Dead
+        );
+        match here && self.faults.now("sync") {
+            true => Err(io::Error::other("broken")),
+            false => self.file.sync(),
+        }
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        match self.faults.fault {
+            Fault::SyncAndCut | Fault::Dead => Err(io::Error::other("broken")),
+            _ => self.file.cut(len),
+        }
+    }
+}
+
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Relaxed);
+        let name = format!("pillarbox-faults-{}-{n}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn open(&self, opener: Opener) -> Embedded {
+        let options = Options {
+            reserve: 0,
+            ..Options::default()
+        };
+        Embedded::open_on(&self.0, &options, opener).unwrap()
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_was_answered_is_what_is_there() {
+    for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
+        for every in [3, 7, 12] {
+            answered(fault, every);
+        }
+    }
+}
+
+fn answered(fault: Fault, every: i64) {
+    let temp = Temp::new();
+    let faults = Faults::new(fault, every);
+    let mut model = Model::new(every.unsigned_abs());
+    let store = temp.open(faults.opener());
+    let client = Client::new(&store, 1);
+    for _ in 0..200 {
+        if let Err(e) = model.try_step(client) {
+            let want = match fault {
+                Fault::Full => ErrorKind::OverQuota,
+                _ => ErrorKind::Unavailable,
+            };
+            assert_eq!(e.kind, want, "{fault:?}: {e}");
+        }
+    }
+    let happened = faults.happened.load(Relaxed);
+    assert!(happened > 3, "{fault:?} {every}: {happened}");
+    let agrees = |store: &Embedded, when: &str| {
+        let state = Client::new(store, 1).state().unwrap();
+        let difference = model.disagreement(&state);
+        assert_eq!(difference, None, "{fault:?} {every} {when}");
+    };
+    agrees(&store, "at once");
+    drop(store);
+    agrees(&temp.open(open_files()), "after reopening");
+    if matches!(fault, Fault::Sync | Fault::SyncAndCut) {
+        // The last failure may have no transaction after it that tells of it: then it may have happened.
+        Client::new(&temp.open(open_files()), 2)
+            .append("INBOX", b"x")
+            .unwrap();
+    }
+    verify(&temp.0, |p| panic!("{fault:?} {every}: {p}")).unwrap();
+    rebuild(&temp.0).unwrap();
+    agrees(&temp.open(open_files()), "after a rebuild");
+}
+
+/// The process ends within a transaction, with half of a write done; then an index from before, as after a loss of power.
+#[test]
+fn a_death_at_any_operation_loses_nothing_acknowledged() {
+    for at in 0..60 {
+        let temp = Temp::new();
+        let mut model = Model::new(5);
+        let faults = Faults::new(Fault::Dead, at);
+        let store = temp.open(faults.opener());
+        let old = temp.0.join("old.sqlite");
+        let mut steps = 0;
+        // What was being done when it died is done, or it is not; from then on it stays so.
+        let mut further = model.clone();
+        further.advance();
+        while model.try_step(Client::new(&store, 1)).is_ok() {
+            further = model.clone();
+            further.advance();
+            steps += 1;
+            if steps == at / 4 {
+                let index = rusqlite::Connection::open(temp.0.join("index.sqlite")).unwrap();
+                index
+                    .execute("VACUUM INTO ?1", [old.to_string_lossy()])
+                    .unwrap();
+            }
+        }
+        drop(store);
+        let state = || Client::new(&temp.open(open_files()), 1).state().unwrap();
+        let first = state();
+        if let Some(difference) = model.disagreement(&first) {
+            let other = further.disagreement(&first);
+            assert_eq!(other, None, "death at {at}; without it {difference}");
+        }
+        if old.exists() {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(temp.0.join(format!("index.sqlite{suffix}")));
+            }
+            std::fs::copy(&old, temp.0.join("index.sqlite")).unwrap();
+            assert!(state() == first, "death at {at}, with an older index");
+        }
+        rebuild(&temp.0).unwrap();
+        assert!(state() == first, "death at {at}, rebuilt");
+    }
+}

@@ -1,0 +1,218 @@
+//! Stores on disks that are full or cannot be written to: a clear error, never an OK for what is not stored, and deleting works.
+//!
+//! Each check runs in a process of its own that mounts a small disk for itself (`unshare`, of util-linux): no right of root is needed.
+#![cfg(all(feature = "sqlite", feature = "conformance"))]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
+use pillarbox_core::flag::SystemFlags;
+use pillarbox_core::id::Uid;
+use pillarbox_core::set::UidSet;
+use pillarbox_store::conformance::{Client, flag_names};
+use pillarbox_store::{Embedded, Options, verify};
+
+const CHECK: &str = "PILLARBOX_FAILURE_CHECK";
+const DISK: &str = "PILLARBOX_FAILURE_DISK";
+
+/// Runs a check of this file on a disk of so many kilobytes.
+fn on_disk(kilobytes: u32, check: &str) {
+    let name = format!("pillarbox-disk-{}-{check}", std::process::id());
+    let disk = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&disk).unwrap();
+    let mount = format!("mount -t tmpfs -o size={kilobytes}k none \"$0\" && exec \"$@\"");
+    let mut child = Command::new("unshare")
+        .args(["-rm", "sh", "-c", &mount])
+        .arg(&disk)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(CHECK, check)
+        .env(DISK, &disk)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("unshare (util-linux) is there");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+        }
+        std::thread::yield_now();
+    };
+    std::fs::remove_dir(&disk).unwrap();
+    assert!(
+        status.success(),
+        "{check} failed, or no disk could be mounted"
+    );
+}
+
+/// Not a check of its own: what the others run.
+#[test]
+fn child() {
+    let Ok(check) = std::env::var(CHECK) else {
+        return;
+    };
+    let disk = PathBuf::from(std::env::var_os(DISK).unwrap());
+    match check.as_str() {
+        "small" => fill(&disk, 900),
+        "large" => fill(&disk, 180_000),
+        "spooled" => fill(&disk, 700_000),
+        "bare" => bare(&disk),
+        "read-only" => read_only(&disk),
+        "tiny" => tiny(&disk),
+        other => panic!("no such check: {other}"),
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_small_messages() {
+    on_disk(9_000, "small");
+}
+
+#[test]
+fn a_full_disk_refuses_large_messages() {
+    on_disk(15_000, "large");
+}
+
+#[test]
+fn a_full_disk_refuses_messages_that_are_spooled() {
+    on_disk(18_000, "spooled");
+}
+
+#[test]
+fn what_a_full_disk_refused_does_not_come_back() {
+    on_disk(3_000, "bare");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_to_says_so() {
+    on_disk(9_000, "read-only");
+}
+
+#[test]
+fn a_disk_too_small_for_a_store_says_so() {
+    on_disk(64, "tiny");
+}
+
+fn open(disk: &Path) -> Embedded {
+    let mut options = Options::default();
+    options.reserve = 3 << 20;
+    Embedded::open(disk, options).unwrap()
+}
+
+fn text(n: u32, len: usize) -> Vec<u8> {
+    let mut text = format!("Subject: {n}\r\n\r\n").into_bytes();
+    text.resize(len, b'a' + u8::try_from(n % 26).unwrap());
+    text
+}
+
+/// Appends until there is no room, thrice, and takes mail out in between.
+fn fill(disk: &Path, len: usize) {
+    let mut store = open(disk);
+    let (mut kept, mut n) = (Vec::new(), 0);
+    Client::new(&store, 1).create("to").unwrap();
+    for round in 0..3 {
+        let client = Client::new(&store, 1);
+        let refused: StoreError = loop {
+            n += 1;
+            match client.append("INBOX", &text(n, len)) {
+                Ok(uid) => kept.push((uid, n)),
+                Err(e) => break e,
+            }
+        };
+        assert_eq!(refused.kind, ErrorKind::OverQuota, "{refused}");
+        println!("round {round}: {} kept, {refused}", kept.len());
+        assert!(!kept.is_empty());
+        check(client, &kept, len);
+        let mailbox = client.examine("INBOX").unwrap().mailbox;
+        let gone: UidSet = kept.iter().step_by(2).map(|k| k.0).collect();
+        let deleted = flag_names(SystemFlags::DELETED, &[]);
+        client
+            .set(mailbox, gone.clone(), FlagOp::Add, deleted, None)
+            .expect("flags can be set on a full disk");
+        let expunged = client.expunge(mailbox, gone.clone());
+        assert_eq!(expunged.expect("EXPUNGE works on a full disk").uids, gone);
+        kept.retain(|k| !gone.contains(k.0));
+        if let Some(moved) = kept.pop() {
+            let moved = UidSet::range(moved.0, moved.0);
+            let moved = client.relocate(mailbox, moved, "to");
+            moved.expect("mail can be moved to the trash on a full disk");
+        }
+        check(client, &kept, len);
+        drop(store);
+        store = open(disk);
+        check(Client::new(&store, 1), &kept, len);
+    }
+    drop(store);
+    verify(disk, |p| panic!("{p}")).unwrap();
+}
+
+/// Nothing is set aside: some fail at the packs, some at the index.
+fn bare(disk: &Path) {
+    let mut options = Options::default();
+    options.reserve = 0;
+    let open = || Embedded::open(disk, options.clone()).unwrap();
+    let (mut kept, mut n) = (Vec::new(), 0);
+    let store = open();
+    let client = Client::new(&store, 1);
+    let mut refused = 0;
+    while refused < 5 {
+        n += 1;
+        match client.append("INBOX", &text(n, 3000)) {
+            Ok(uid) => kept.push((uid, n)),
+            Err(e) => {
+                assert_eq!(e.kind, ErrorKind::OverQuota, "{e}");
+                println!("{} kept, {e}", kept.len());
+                refused += 1;
+            }
+        }
+    }
+    check(client, &kept, 3000);
+    drop(store);
+    let store = open();
+    check(Client::new(&store, 1), &kept, 3000);
+    drop(store);
+    verify(disk, |p| panic!("{p}")).unwrap();
+}
+
+/// What was acknowledged is there and nothing else.
+fn check(client: Client<'_>, kept: &[(Uid, u32)], len: usize) {
+    let opened = client.examine("INBOX").unwrap();
+    let uids: UidSet = kept.iter().map(|k| k.0).collect();
+    assert_eq!(opened.uids, uids);
+    for (uid, n) in kept {
+        let octets = client.body(opened.mailbox, *uid).unwrap();
+        assert!(octets == text(*n, len), "UID {uid:?}");
+    }
+}
+
+fn read_only(disk: &Path) {
+    Client::new(&open(disk), 1)
+        .append("INBOX", b"kept")
+        .unwrap();
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(disk)
+        .status();
+    assert!(remounted.unwrap().success());
+    let refused = Embedded::open(disk, Options::default()).err().unwrap();
+    let refused = refused.to_string();
+    println!("{refused}");
+    let shown = disk.display().to_string();
+    assert!(
+        refused.contains(&shown) && refused.contains("Read-only"),
+        "{refused}"
+    );
+    // Looking still works.
+    assert_eq!(verify(disk, |p| panic!("{p}")).unwrap().messages, 1);
+}
+
+fn tiny(disk: &Path) {
+    let refused = Embedded::open(disk, Options::default()).err().unwrap();
+    println!("{refused}");
+    assert!(refused.to_string().contains("no room"), "{refused}");
+}
