@@ -1,7 +1,7 @@
 //! What one hostile client can make a session hold: counted by the allocator, in octets, at its worst.
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Buf;
 use pillarbox_benches::alloc::{Counting, in_use, most_in_use};
@@ -175,8 +175,12 @@ fn many(head: &str, times: usize, word: &str, tail: &str) -> Vec<u8> {
 }
 
 /// One test: the allocator counts for the whole process.
+/// Octets are counted for all threads: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_session_holds_what_its_limits_say() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let x = [b'x'; 1000];
     before_login("no end of a line", true, &x, 20_000);
     before_login(
@@ -330,6 +334,7 @@ fn a_session_holds_what_its_limits_say() {
 /// 60,000 words that differ: work must not grow with their square.
 #[test]
 fn many_different_words_are_no_work() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let words: String = (0..60_000).map(|n| format!(" k{n}")).collect();
     for (head, tail) in [
         ("a STORE 1 +FLAGS (x", ")"),
