@@ -19,7 +19,7 @@ pub struct Model {
     subscribed: BTreeSet<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Mailbox {
     uid_next: u32,
     messages: BTreeMap<u32, Message>,
@@ -128,6 +128,12 @@ impl Model {
     /// Passes over the next change, which a store refused.
     pub fn pass(&mut self) {
         self.next();
+    }
+
+    /// Whether both say the same of the account, whatever comes next.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.boxes == other.boxes && self.subscribed == other.subscribed
     }
 
     /// Takes over UIDNEXT where the store's is greater: it gives up UIDs that a crash left in doubt.

@@ -29,11 +29,12 @@ pub struct Known {
     names: BTreeMap<(u64, String, u32), u64>,
 }
 
-/// One account's model, and how it would be with the change that was refused last.
+/// One account's model, and how it would be with each of the changes that were refused since one was made and acknowledged: while the disk
+/// fails it is not known which of them stands in the log, and the one that is acknowledged comes with word of those that do not count.
 #[derive(Clone)]
 struct Followed {
     model: Model,
-    doubt: Option<Model>,
+    doubts: Vec<Model>,
 }
 
 impl Known {
@@ -41,7 +42,7 @@ impl Known {
     pub fn new(accounts: impl IntoIterator<Item = u64>) -> Self {
         let followed = |account| Followed {
             model: Model::new(account),
-            doubt: None,
+            doubts: Vec::new(),
         };
         let models = accounts.into_iter().map(|a| (a, followed(a)));
         Self {
@@ -56,15 +57,21 @@ impl Known {
         match words[0] {
             "did" => {
                 let followed = self.models.get_mut(&number(1)).unwrap();
+                let before = followed.model.clone();
                 followed.model.advance();
-                followed.doubt = None;
+                if followed.model.agrees_with(&before) {
+                    followed.doubts.iter_mut().for_each(Model::pass);
+                } else {
+                    followed.doubts.clear();
+                }
             }
             "failed" => {
                 let followed = self.models.get_mut(&number(1)).unwrap();
                 let mut with = followed.model.clone();
                 with.advance();
                 followed.model.pass();
-                followed.doubt = Some(with);
+                followed.doubts.iter_mut().for_each(Model::pass);
+                followed.doubts.push(with);
             }
             "kept" => return self.hear_kept(words[1], words[2], &words[3..]),
             "refused" => drop(self.doubtful.insert(words[1].into(), words[2].into())),
@@ -129,13 +136,9 @@ impl Known {
         let followed = self.models.get_mut(&account).unwrap();
         let mut further = followed.model.clone();
         further.advance();
-        let candidates = [
-            Some(followed.model.clone()),
-            Some(further),
-            followed.doubt.take(),
-        ];
+        let candidates = [followed.model.clone(), further].into_iter();
         let mut differences = Vec::new();
-        for mut model in candidates.into_iter().flatten() {
+        for mut model in candidates.chain(std::mem::take(&mut followed.doubts)) {
             model.adopt(state);
             match model.disagreement(state) {
                 Some(difference) => differences.push(difference),
