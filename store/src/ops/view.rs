@@ -12,6 +12,7 @@ use pillarbox_core::flag::{Flags, Keywords};
 use pillarbox_core::id::{EmailId, ModSeq, ThreadId, Uid};
 use pillarbox_core::message::{Structure, TextPart};
 use pillarbox_core::search::Candidate;
+use pillarbox_core::set::UidSet;
 
 use super::names::named;
 use crate::error::{expunged, mailbox_gone};
@@ -317,12 +318,14 @@ impl Candidate for Found<'_> {
 
 pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSince>> {
     let mut mailbox = by_reference(t, op.actor, op.mailbox)?;
-    let uids = t.uids(mailbox.id)?;
+    // Whatever happens to a mailbox takes a modseq: most of the time nothing did, and the messages need not be looked at.
+    let quiet = mailbox.highest_modseq == op.since && mailbox.uid_next == op.known_below;
+    let uids = match quiet {
+        true => UidSet::new(),
+        false => t.uids(mailbox.id)?,
+    };
     let mut changes = ChangesSince {
-        fresh: uids.intersection(&pillarbox_core::set::UidSet::from_ranges([(
-            op.known_below.get(),
-            u32::MAX,
-        )])),
+        fresh: uids.intersection(&UidSet::from_ranges([(op.known_below.get(), u32::MAX)])),
         flags: Vec::new(),
         gone: t.expunged_since(mailbox.id, op.since)?,
         gone_is_complement: op.since < mailbox.floor,
@@ -335,7 +338,7 @@ pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSin
     if changes.gone_is_complement {
         let ever = [(1, mailbox.uid_next.get() - 1)];
         let ever = ever.into_iter().filter(|r| r.1 > 0);
-        changes.gone = pillarbox_core::set::UidSet::from_ranges(ever).difference(&uids);
+        changes.gone = UidSet::from_ranges(ever).difference(&uids);
     }
     let known = t.changed_since(mailbox.id, op.since)?.into_iter();
     changes.flags = known
