@@ -29,7 +29,7 @@ FAULTS = [
     ("EXPUNGE is told during STORE by number", "core/src/schedule.rs", 'row("STORE", Selected, NoExpunge)', 'row("STORE", Selected, All)'),
     ("EXPUNGE is told during SEARCH by number", "core/src/schedule.rs", 'row("SEARCH", Selected, NoExpunge)', 'row("SEARCH", Selected, All)'),
     ("NOOP tells nothing new", "core/src/schedule.rs", 'row("NOOP", Any, Fresh)', 'row("NOOP", Any, Nothing)'),
-    ("a held-back EXPUNGE is forgotten", SESSION + "selected.rs", "self.unsure = hold;", "self.unsure = false;"),
+    ("a held-back EXPUNGE is forgotten", SESSION + "selected.rs", "self.heard(changes.to);", "let _ = changes.to;"),
     ("HIGHESTMODSEQ rises above an untold EXPUNGE", SESSION + "selected.rs", "        if !hold {\n            self.told", "        if hold || !hold {\n            self.told"),
     ("own changes are vouched for without looking", SESSION + "selected.rs", "if modseq.0 == self.told.0 + 1 {", "if modseq.0 > self.told.0 {"),
     ("VANISHED after ENABLE QRESYNC is EXPUNGE", SESSION + "selected.rs", "        if enabled.qresync {\n            let gone", "        if enabled.qresync && gone.is_empty() {\n            let gone"),

@@ -1,16 +1,15 @@
 //! Stores with mail in them.
 
 use std::fmt::Write;
-use std::sync::mpsc;
 
 use bytes::Bytes;
 use pillarbox_core::effect::{
-    Actor, Call, Effect, NewMessage, Op, StoreError, UploadBegin, UploadChunk, UploadCommit,
+    Actor, NewMessage, StoreError, UploadBegin, UploadChunk, UploadCommit,
 };
 use pillarbox_core::flag::FlagNames;
 use pillarbox_core::id::AccountId;
 use pillarbox_core::mailbox::MailboxName;
-use pillarbox_store::{Backend, Job};
+use pillarbox_store::{Backend, ask};
 
 /// The account that signs in first.
 pub const ACTOR: Actor = Actor {
@@ -18,25 +17,6 @@ pub const ACTOR: Actor = Actor {
 };
 /// Messages of one transaction.
 const BATCH: usize = 1000;
-
-/// Asks a store and waits for its answer.
-///
-/// # Errors
-/// What the store says.
-pub fn ask<O: Op>(backend: &dyn Backend, op: O) -> Result<O::Reply, StoreError>
-where
-    Effect: From<Call<O>>,
-{
-    let (sender, receiver) = mpsc::channel();
-    backend.submit(Job::new(Call::detached(op).into(), move |reply| {
-        // The receiver is there as long as this function.
-        let _ = sender.send(reply);
-    }));
-    let reply = receiver.recv().ok();
-    reply
-        .and_then(pillarbox_core::effect::Reply::into_result::<O>)
-        .unwrap_or_else(|| Err(StoreError::lost()))
-}
 
 /// Puts `count` messages of about `size` octets into INBOX.
 ///

@@ -9,13 +9,13 @@ use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use pillarbox_driver::{ListenerKind, Service, TlsConfig};
-use pillarbox_store::{AnyAccounts, Backend, Memory};
+use pillarbox_store::{AnyAccounts, Backend, Memory, ask};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::alloc;
-use crate::fill::{ACTOR, ask, fill};
+use crate::fill::{ACTOR, fill};
 use crate::wire::Wire;
 
 /// UIDs that were given in the mailbox.

@@ -9,13 +9,12 @@ use clap::Args;
 use pillarbox::Server;
 use pillarbox::driver::TlsConfig;
 use pillarbox::protocol::effect::{
-    Account, Actor, Call, Effect, NewMessage, Op, StoreError, UploadBegin, UploadChunk,
-    UploadCommit,
+    Account, Actor, Effect, NewMessage, StoreError, UploadBegin, UploadChunk, UploadCommit,
 };
 use pillarbox::protocol::flag::FlagNames;
 use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::mailbox::MailboxName;
-use pillarbox::store::{Accounts, Backend, Job, Memory};
+use pillarbox::store::{Accounts, Backend, Job, Memory, ask};
 
 use super::runtime::Choice;
 
@@ -183,21 +182,4 @@ fn greet(backend: &dyn Backend, account: AccountId) -> Result<(), StoreError> {
         },
     )?;
     Ok(())
-}
-
-/// Asks the store and waits for its answer.
-fn ask<O: Op>(backend: &dyn Backend, op: O) -> Result<O::Reply, StoreError>
-where
-    Effect: From<Call<O>>,
-{
-    let (sender, receiver) = std::sync::mpsc::channel();
-    backend.submit(Job::new(Call::detached(op).into(), move |reply| {
-        // The receiver is there as long as this function.
-        let _ = sender.send(reply);
-    }));
-    receiver
-        .recv()
-        .ok()
-        .and_then(pillarbox::protocol::effect::Reply::into_result::<O>)
-        .unwrap_or_else(|| Err(StoreError::lost()))
 }

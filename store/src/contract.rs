@@ -1,9 +1,9 @@
 //! The two doors of a store: submission with completion for effects, and a level-triggered one for notices.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
-use pillarbox_core::effect::{Effect, Notice, Reply};
+use pillarbox_core::effect::{Call, Effect, Notice, Op, Reply, StoreError};
 use pillarbox_core::id::AccountId;
 
 /// Keeps mail. One trait fits memory, threads with group commit and async clients, and knows no runtime.
@@ -92,4 +92,23 @@ impl fmt::Debug for ReplySlot {
             .field("token", &self.token)
             .finish_non_exhaustive()
     }
+}
+
+/// Asks a store and waits for its answer: for setting up and for tools, never on an event loop.
+///
+/// # Errors
+/// What the store says, and when it drops the question.
+pub fn ask<O: Op>(backend: &dyn Backend, op: O) -> Result<O::Reply, StoreError>
+where
+    Effect: From<Call<O>>,
+{
+    let (sender, receiver) = mpsc::channel();
+    backend.submit(Job::new(Call::detached(op).into(), move |reply| {
+        // The receiver is there as long as this function.
+        let _ = sender.send(reply);
+    }));
+    let reply = receiver.recv().ok();
+    reply
+        .and_then(Reply::into_result::<O>)
+        .unwrap_or_else(|| Err(StoreError::lost()))
 }

@@ -23,7 +23,7 @@ pub use accounts::{
     AccountError, AccountTable, FileAccounts, Listed, StoredAccounts, hash_password,
 };
 pub use accounts::{AnyAccounts, StaticAccounts, one_host};
-pub use contract::{Accounts, Backend, Job, Notices, ReplySlot};
+pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Embedded, OpenError, Options, Problem, Rebuilt, Verified, rebuild, verify};

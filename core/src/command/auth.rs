@@ -63,7 +63,6 @@ impl Task for Response {
             Input::Frame(Frame::Lost(..)) => Step::Done(too_long().closing(CloseReason::TooBig)),
             Input::Frame(_) => Step::Done(too_long()),
             // Nothing is lost: the client learns from BYE that it has to begin anew.
-            // Nothing is lost: the client learns from BYE that it has to begin anew.
             _ if s.shutting_down() => Step::Gone,
             _ => Step::Input,
         }

@@ -35,7 +35,7 @@ struct Waiting {
 }
 
 /// The names differ, and the client speaks IMAP4rev2, which has OLDNAME.
-fn differs(s: &Session, wire: &Bytes, name: &MailboxName) -> bool {
+pub(crate) fn differs(s: &Session, wire: &Bytes, name: &MailboxName) -> bool {
     s.enabled.rev2 && !name.is_inbox() && wire != name.as_str()
 }
 

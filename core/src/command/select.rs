@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::{Qresync, SelectParams};
+use crate::command::mailboxes::differs;
 use crate::command::{list, name, reply};
 use crate::effect::{Changes, Expunge, Op, Open, Opened, Unwatch, Watch};
 use crate::id::Uid;
@@ -53,7 +54,7 @@ pub(crate) fn begin(
             return leave(s, done);
         }
     };
-    let denormal = s.enabled.rev2 && !name.is_inbox() && mailbox != name.as_str();
+    let denormal = differs(s, mailbox, &name);
     let open = Open {
         actor,
         name,

@@ -33,7 +33,7 @@ pub(crate) struct Selected {
     pub recent: UidSet,
     /// The latest modseq heard of.
     pub latest: ModSeq,
-    /// Whether there may be changes no notice told of, or some are held back.
+    /// Whether there may be changes no notice told of.
     unsure: bool,
     /// The mailbox is gone.
     pub deleted: bool,
@@ -136,7 +136,9 @@ impl Selected {
         for &(uid, modseq, flags) in &changes.flags {
             self.write_flag_change(out, enabled, uid, modseq, flags);
         }
-        self.unsure = hold;
+        // What is held back keeps `told` below this.
+        self.heard(changes.to);
+        self.unsure = false;
         self.holds = hold;
         if !hold {
             self.told = self.told.max(changes.to);

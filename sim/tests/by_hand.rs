@@ -1,12 +1,15 @@
-//! A connection that breaks in the middle of an APPEND leaves no upload behind, whenever it breaks.
+//! Sessions whose effects are answered by hand: a connection that breaks leaves no upload behind, and what is held back is not forgotten.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Buf;
-use pillarbox_core::effect::{Account, Call, Effect};
-use pillarbox_core::id::{AccountId, UploadId};
+use pillarbox_core::effect::{Account, Call, ChangesSince, Effect, FetchPage, MailboxRef, Opened};
+use pillarbox_core::id::{AccountId, MailboxId, ModSeq, UidValidity, UploadId};
+use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, CloseReason, Config, Peer, Session};
+use pillarbox_core::set::UidSet;
 
 const NOW: Now = Now {
     tick: Tick(0),
@@ -130,4 +133,59 @@ fn a_reply_that_is_not_waited_for_changes_nothing() {
     session.handle_reply(call.answer(Ok(UploadId(7))));
     session.handle_reset();
     assert_eq!(undone(&mut session), [UploadId(7)]);
+}
+
+/// An EXPUNGE that FETCH held back is asked for again by the next command that may tell it, though no notice ever came.
+#[test]
+fn a_held_back_expunge_is_not_forgotten() {
+    let mut session = signed_in();
+    let three = NonZeroU32::new(3).expect("not zero");
+    put(&mut session, b"b SELECT INBOX\r\n");
+    let Some(Effect::Open(call)) = effect(&mut session) else {
+        panic!("SELECT opens")
+    };
+    session.handle_reply(call.answer(Ok(Box::new(Opened {
+        mailbox: MailboxRef {
+            owner: AccountId(1),
+            id: MailboxId(1),
+        },
+        name: MailboxName::inbox(),
+        read_only: false,
+        uids: UidSet::from_ranges([(1, 2)]),
+        uid_validity: UidValidity(NonZeroU32::MIN),
+        uid_next: three,
+        highest_modseq: ModSeq(5),
+        keywords: Arc::from([]),
+        recent_from: three,
+        first_unseen: None,
+    }))));
+    let Some(Effect::Watch(call)) = effect(&mut session) else {
+        panic!("SELECT watches")
+    };
+    session.handle_reply(call.answer(Ok(())));
+    assert!(effect(&mut session).is_none());
+
+    put(&mut session, b"c FETCH 1 (FLAGS)\r\nd CAPABILITY\r\n");
+    let Some(Effect::Fetch(call)) = effect(&mut session) else {
+        panic!("FETCH fetches")
+    };
+    session.handle_reply(call.answer(Ok(FetchPage::default())));
+    for command in ["FETCH", "CAPABILITY"] {
+        let Some(Effect::Changes(call)) = effect(&mut session) else {
+            panic!("{command} asks what changed")
+        };
+        assert_eq!(call.op().since, ModSeq(5), "{command}");
+        session.handle_reply(call.answer(Ok(Box::new(ChangesSince {
+            fresh: UidSet::new(),
+            flags: Vec::new(),
+            gone: UidSet::from_ranges([(2, 2)]),
+            gone_is_complement: false,
+            keywords: Arc::from([]),
+            to: ModSeq(6),
+            uid_next: three,
+            recent_from: three,
+            name: MailboxName::inbox(),
+        }))));
+    }
+    assert!(effect(&mut session).is_none(), "it was told");
 }
