@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_core::mailbox::{MailboxName, Pattern};
+use unicode_normalization::UnicodeNormalization;
 
 fuzz_target!(|input: (&[u8], &str)| {
     let (octets, pattern) = input;
@@ -33,32 +34,24 @@ fuzz_target!(|input: (&[u8], &str)| {
     }
 });
 
-/// RFC 9051 §6.3.9: `*` matches anything, `%` anything without the hierarchy separator; INBOX is matched in any case.
+/// RFC 9051 §6.3.9: `*` matches anything, `%` anything without the hierarchy separator; INBOX is matched in any case. Names are composed
+/// (NFC), and so is what is compared with them.
 fn naive(pattern: &str, name: &str) -> bool {
-    let folded = |text: &str| {
-        let inbox = text.len() >= 5
-            && text.is_char_boundary(5)
-            && text[..5].eq_ignore_ascii_case("INBOX")
-            && matches!(text.as_bytes().get(5), None | Some(b'/'));
-        if inbox {
-            format!("INBOX{}", &text[5..])
-        } else {
-            text.to_owned()
-        }
+    let inbox = name.split('/').next() == Some("INBOX");
+    let name: Vec<char> = name.chars().collect();
+    let same = |at: usize, p: char| {
+        let c = name[at];
+        c == p || (inbox && at < 5 && c.eq_ignore_ascii_case(&p))
     };
-    let (pattern, name): (Vec<char>, Vec<char>) = (
-        folded(pattern).chars().collect(),
-        folded(name).chars().collect(),
-    );
     let mut reached = vec![false; name.len() + 1];
     reached[0] = true;
-    for p in pattern {
+    for p in pattern.nfc() {
         let mut next = vec![false; name.len() + 1];
         for at in 0..=name.len() {
             match p {
                 '*' => next[at] = reached[at] || (at > 0 && next[at - 1]),
                 '%' => next[at] = reached[at] || (at > 0 && next[at - 1] && name[at - 1] != '/'),
-                p => next[at] = at > 0 && reached[at - 1] && name[at - 1] == p,
+                p => next[at] = at > 0 && reached[at - 1] && same(at - 1, p),
             }
         }
         reached = next;
