@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use crate::play::Server;
 use crate::random::Random;
 use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
@@ -60,6 +61,23 @@ pub struct Options {
     pub no_plaintext: bool,
     /// STARTTLS is offered.
     pub starttls: bool,
+    /// Connections are under TLS from their first octet.
+    pub tls: bool,
+}
+
+/// The first UIDVALIDITY that a script's store gives.
+pub const UID_VALIDITY: u32 = 1_700_000_000;
+
+/// When a script begins.
+pub const BEGINNING: Now = Now {
+    tick: Tick(0),
+    unix: 1_700_000_000,
+};
+
+/// Who can sign in to a script's server.
+#[must_use]
+pub fn accounts() -> StaticAccounts {
+    StaticAccounts::new().with("tim", "pw").with("ann", "pw")
 }
 
 /// The server, with its connections by name.
@@ -70,6 +88,7 @@ pub struct Host {
     sessions: BTreeMap<String, Connection>,
     notices: Arc<Mutex<Vec<Notice>>>,
     now: Now,
+    peer: Peer,
     see: Option<Witness>,
 }
 
@@ -90,7 +109,7 @@ impl Host {
     /// A server with the account `tim`, password `pw`, and an empty INBOX.
     #[must_use]
     pub fn new(options: &Options) -> Self {
-        let backend = Memory::with_validity(1_700_000_000);
+        let backend = Memory::with_validity(UID_VALIDITY);
         let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let to = notices.clone();
         backend.subscribe(Arc::new(move |notice| {
@@ -100,17 +119,16 @@ impl Host {
         config.limits = options.limits.clone();
         config.plaintext_login = !options.no_plaintext;
         config.starttls = options.starttls;
-        let accounts = StaticAccounts::new().with("tim", "pw").with("ann", "pw");
+        let mut peer = Peer::default();
+        peer.tls = options.tls.then(TlsFacts::default);
         Self {
             backend,
-            accounts,
+            accounts: accounts(),
             config: Arc::new(config),
             sessions: BTreeMap::new(),
             notices,
-            now: Now {
-                tick: Tick(0),
-                unix: 1_700_000_000,
-            },
+            now: BEGINNING,
+            peer,
             see: None,
         }
     }
@@ -240,11 +258,11 @@ impl Host {
     }
 
     fn connection(&mut self, name: &str) {
-        let (config, now) = (self.config.clone(), self.now);
+        let (config, peer, now) = (self.config.clone(), self.peer.clone(), self.now);
         self.sessions
             .entry(name.to_owned())
             .or_insert_with(|| Connection {
-                session: Session::new(config, Peer::default(), [0; 32], now),
+                session: Session::new(config, peer, [0; 32], now),
                 output: Vec::new(),
                 watched: Vec::new(),
                 replies: channel(),
@@ -338,5 +356,56 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// The simulation as scripts speak to it: octets are cut in one way.
+pub(crate) struct Simulated {
+    host: Host,
+    chunking: Chunking,
+}
+
+impl Simulated {
+    pub(crate) fn new(options: &Options, chunking: Chunking) -> Self {
+        let host = Host::new(options);
+        Self { host, chunking }
+    }
+}
+
+impl Server for Simulated {
+    fn send(&mut self, name: &str, octets: &[u8]) -> Result<(), String> {
+        // A session that is over takes no more, as a closed socket does not.
+        let _ = self.host.send(name, octets, self.chunking);
+        Ok(())
+    }
+
+    fn take_output(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        Ok(self.host.take_output(name))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.host.names()
+    }
+
+    fn advance(&mut self, seconds: u64) -> Result<(), String> {
+        self.host.advance(seconds);
+        Ok(())
+    }
+
+    fn end_input(&mut self, name: &str) -> Result<(), String> {
+        self.host.end_input(name);
+        Ok(())
+    }
+
+    fn begin_tls(&mut self, name: &str) -> Result<(), String> {
+        if self.host.begin_tls(name) {
+            Ok(())
+        } else {
+            Err(format!("{name} did not ask for TLS"))
+        }
+    }
+
+    fn is_closed(&mut self, name: &str) -> Result<bool, String> {
+        Ok(self.host.is_closed(name))
     }
 }

@@ -1,19 +1,21 @@
-//! Scripts: reading them, running them, and saying where one failed.
+//! Scripts: reading them.
 
 use std::fmt;
+use std::path::Path;
 
-use crate::host::{Chunking, Host, Options};
+use crate::host::{Chunking, Options, Simulated};
+use crate::play::{Play, Server, Transcript};
 
 /// A script: one server, from its first connection to the last line.
 #[derive(Clone, Debug)]
 pub struct Script {
-    name: String,
-    options: Options,
-    lines: Vec<(usize, Line)>,
+    pub(crate) name: String,
+    pub(crate) options: Options,
+    pub(crate) lines: Vec<(usize, Line)>,
 }
 
 #[derive(Clone, Debug)]
-enum Line {
+pub(crate) enum Line {
     Client(String, Vec<u8>),
     Server(String, String),
     Skip(String, String),
@@ -33,7 +35,7 @@ const PRELUDES: [(&str, &str); 4] = [
 
 /// Where and how a script failed.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure(pub(crate) String);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,27 +48,112 @@ impl std::error::Error for Failure {}
 /// The seeds of the random chunkings.
 const SEEDS: std::ops::Range<u64> = 1..11;
 
+/// The scripts of all files under `scripts/`, in the order of the files' names.
+///
+/// # Errors
+/// A file cannot be read, or is none of scripts.
+pub fn all_scripts() -> Result<Vec<Script>, Failure> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let unread = |e: std::io::Error| Failure(format!("{}: {e}", folder.display()));
+    let mut scripts = Vec::new();
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(&folder).map_err(unread)?.collect();
+    let mut paths: Vec<_> = entries.map_err(unread)?.iter().map(|e| e.path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "txt"));
+    paths.sort();
+    for path in paths {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let text = std::fs::read_to_string(&path).map_err(unread)?;
+        scripts.extend(Script::parse(&file, &text)?);
+    }
+    Ok(scripts)
+}
+
 impl Script {
-    /// Reads the scripts of a file: a line `== title` begins another one.
+    /// Reads the scripts of a file: each begins with a line `== title`, and the title names the RFC and the section that decide.
     ///
     /// # Errors
-    /// A line is none of those there are.
-    pub fn parse(name: &str, text: &str) -> Result<Vec<Self>, Failure> {
-        let mut scripts = Vec::new();
-        let mut script = Self::empty(name);
+    /// A line is none of those there are, or a title names no section.
+    pub fn parse(file: &str, text: &str) -> Result<Vec<Self>, Failure> {
+        let mut scripts: Vec<Self> = Vec::new();
         for (number, line) in text.lines().enumerate().map(|(n, l)| (n + 1, l)) {
-            if let Some(title) = line.strip_prefix("== ") {
-                let next = Self::empty(&format!("{name} ({title})"));
-                scripts.push(std::mem::replace(&mut script, next));
-            } else if !line.trim().is_empty() && !line.starts_with('#') {
-                script.line(number, line).ok_or_else(|| {
-                    Failure(format!("{name}:{number}: not a line of a script: {line}"))
-                })?;
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
             }
+            let read = match line.strip_prefix("== ") {
+                Some(title) if names_a_section(title) => {
+                    scripts.push(Self::empty(&format!("{file} ({title})")));
+                    Some(())
+                }
+                Some(_) => None,
+                None => scripts.last_mut().and_then(|s| s.line(number, line)),
+            };
+            read.ok_or_else(|| Failure(format!("{file}:{number}: no line of a script: {line}")))?;
         }
-        scripts.push(script);
-        scripts.retain(|s| !s.lines.is_empty());
-        Ok(scripts)
+        match scripts.iter().find(|s| s.lines.is_empty()) {
+            Some(script) => Err(Failure(format!("{}: nothing is said", script.name))),
+            None => Ok(scripts),
+        }
+    }
+
+    /// The file's name, and the title in parentheses.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How its server is set up.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Runs the script in the simulation in every chunking; the octets answered must be the same.
+    ///
+    /// # Errors
+    /// What was said was not what was expected, or depended on the chunking.
+    pub fn run(&self) -> Result<(), Failure> {
+        let whole = self.simulate(Chunking::Whole)?;
+        let others = [Chunking::Octets, Chunking::AtCrLf]
+            .into_iter()
+            .chain(SEEDS.map(Chunking::Random));
+        for chunking in others {
+            let other = self.simulate(chunking)?;
+            whole.compare(&other).map_err(|difference| {
+                Failure(format!(
+                    "{}: {chunking:?} gives other octets than the whole: {difference}",
+                    self.name
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs the script in the simulation; what was said.
+    ///
+    /// # Errors
+    /// What was said was not what was expected.
+    pub fn simulate(&self, chunking: Chunking) -> Result<Transcript, Failure> {
+        let mut server = Simulated::new(&self.options, chunking);
+        self.run_on(&mut server)
+            .map_err(|f| Failure(format!("{chunking:?}: {f}")))
+    }
+
+    /// The same script, with every connection under TLS from its first octet.
+    #[must_use]
+    pub fn under_tls(&self) -> Self {
+        let mut script = self.clone();
+        script.options.tls = true;
+        script
+    }
+
+    /// Runs the script on a server that was set up as its options say; what was said.
+    ///
+    /// # Errors
+    /// What was said was not what was expected.
+    pub fn run_on(&self, server: &mut dyn Server) -> Result<Transcript, Failure> {
+        Play::new(server)
+            .run(&self.lines)
+            .map_err(|(line, text)| Failure(format!("{}, line {line}: {text}", self.name)))
     }
 
     fn empty(name: &str) -> Self {
@@ -122,113 +209,11 @@ impl Script {
         }
         Some(())
     }
+}
 
-    /// Runs the script in every chunking; the octets answered must be the same.
-    ///
-    /// # Errors
-    /// What was said was not what was expected, or depended on the chunking.
-    pub fn run(&self) -> Result<(), Failure> {
-        let whole = self.run_in(Chunking::Whole)?;
-        let others = [Chunking::Octets, Chunking::AtCrLf]
-            .into_iter()
-            .chain(SEEDS.map(Chunking::Random));
-        for chunking in others {
-            if self.run_in(chunking)? != whole {
-                return Err(Failure(format!(
-                    "{}: {chunking:?} gives other octets than the whole",
-                    self.name
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn run_in(&self, chunking: Chunking) -> Result<Vec<String>, Failure> {
-        let mut host = Host::new(&self.options);
-        let mut said: Vec<String> = Vec::new();
-        let mut names = Names::new();
-        let mut left: std::collections::BTreeMap<String, std::collections::VecDeque<String>> =
-            std::collections::BTreeMap::new();
-        let mut lines = self.lines.iter().peekable();
-        while let Some((number, line)) = lines.next() {
-            let fail =
-                |text: String| Failure(format!("{}:{number} ({chunking:?}): {text}", self.name));
-            match line {
-                Line::Client(name, octets) => {
-                    let mut octets = fill_in(octets, &names);
-                    while let Some((_, Line::Client(next, more))) = lines.peek()
-                        && next == name
-                    {
-                        octets.extend_from_slice(&fill_in(more, &names));
-                        lines.next();
-                    }
-                    for (other, rest) in host
-                        .names()
-                        .into_iter()
-                        .map(|n| (n.clone(), host_lines(&mut host, &n)))
-                    {
-                        left.entry(other).or_default().extend(rest);
-                    }
-                    let unread = left.iter().find_map(|(name, rest)| {
-                        rest.front()
-                            .map(|l| format!("{name} said {l:?}, which nothing expected"))
-                    });
-                    if let Some(unread) = unread {
-                        return Err(fail(unread));
-                    }
-                    let _ = host.send(name, &octets, chunking);
-                }
-                Line::Server(name, expected) => {
-                    left.entry(name.clone())
-                        .or_default()
-                        .extend(host_lines(&mut host, name));
-                    let Some(actual) = left.entry(name.clone()).or_default().pop_front() else {
-                        return Err(fail(format!(
-                            "expected {expected:?}, and nothing more was said"
-                        )));
-                    };
-                    if !matches_and_names(expected, &actual, &mut names) {
-                        return Err(fail(format!("expected {expected:?}, got {actual:?}")));
-                    }
-                    said.push(mask(&actual));
-                }
-                Line::Skip(name, expected) => {
-                    let rest = left.entry(name.clone()).or_default();
-                    rest.extend(host_lines(&mut host, name));
-                    loop {
-                        let Some(actual) = rest.pop_front() else {
-                            return Err(fail(format!("nothing like {expected:?} was said")));
-                        };
-                        said.push(mask(&actual));
-                        if matches_and_names(expected, &actual, &mut names) {
-                            break;
-                        }
-                    }
-                }
-                Line::Time(seconds) => host.advance(*seconds),
-                Line::Eof(name) => host.end_input(name),
-                Line::Tls(name) if host.begin_tls(name) => {}
-                Line::Tls(name) => return Err(fail(format!("{name} did not ask for TLS"))),
-                Line::Closed(name) if host.is_closed(name) => {}
-                Line::Closed(name) => return Err(fail(format!("{name} is still open"))),
-            }
-        }
-        for name in host.names() {
-            left.entry(name.clone())
-                .or_default()
-                .extend(host_lines(&mut host, &name));
-        }
-        match left
-            .iter()
-            .find_map(|(name, rest)| rest.front().map(|l| (name, l)))
-        {
-            Some((name, line)) => Err(Failure(format!(
-                "{} ({chunking:?}): at the end {name} said {line:?}, which nothing expected",
-                self.name
-            ))),
-            None => Ok(said),
-        }
-    }
+/// A title begins with `RFC` and a number, and names a section or an appendix.
+fn names_a_section(title: &str) -> bool {
+    title.starts_with("RFC ") && (title.contains('§') || title.contains("Appendix"))
 }
 
 /// A line of one connection.
@@ -247,90 +232,6 @@ fn spoken(name: String, rest: &str) -> Option<Line> {
             _ => return None,
         },
     })
-}
-
-fn fill_in(octets: &[u8], names: &Names) -> Vec<u8> {
-    match std::str::from_utf8(octets) {
-        Ok(text) => named(text, names).into_bytes(),
-        Err(_) => octets.to_vec(),
-    }
-}
-
-fn host_lines(host: &mut Host, name: &str) -> Vec<String> {
-    let output = host.take_output(name);
-    let text = String::from_utf8_lossy(&output);
-    text.split_terminator("\r\n").map(str::to_owned).collect()
-}
-
-/// Words that scripts gave a name to.
-type Names = std::collections::BTreeMap<String, String>;
-
-/// A line with the words named so far in the place of `<$name>`.
-fn named(line: &str, names: &Names) -> String {
-    names.iter().fold(line.to_owned(), |line, (name, word)| {
-        line.replace(&format!("<${name}>"), word)
-    })
-}
-
-/// Like [`matches`]; one `<$name>` that has no word yet takes the one that stands there.
-fn matches_and_names(expected: &str, actual: &str, names: &mut Names) -> bool {
-    let expected = named(expected, names);
-    let Some((before, (name, after))) = expected
-        .split_once("<$")
-        .and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
-    else {
-        return matches(&expected, actual);
-    };
-    let Some(start) = before
-        .rsplit("<any>")
-        .next()
-        .and_then(|text| actual.find(text).map(|at| at + text.len()))
-    else {
-        return false;
-    };
-    let word: String = actual[start..]
-        .chars()
-        .take_while(char::is_ascii_alphanumeric)
-        .collect();
-    let whole = format!("{before}{word}{after}");
-    names.insert(name.to_owned(), word);
-    matches(&whole, actual)
-}
-
-/// `<any>` stands for any text.
-fn matches(expected: &str, actual: &str) -> bool {
-    let mut pieces = expected.split("<any>");
-    let Some(first) = pieces.next() else {
-        return expected == actual;
-    };
-    let Some(mut rest) = actual.strip_prefix(first) else {
-        return false;
-    };
-    let pieces: Vec<&str> = pieces.collect();
-    let Some((last, middle)) = pieces.split_last() else {
-        return rest.is_empty();
-    };
-    for piece in middle {
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-/// UIDVALIDITY comes from the wall clock: long numbers are the same in all runs.
-fn mask(line: &str) -> String {
-    let mut out = String::new();
-    for word in line.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-        if digits.len() >= 10 {
-            out.push_str(&word.replacen(digits, "N", 1))
-        } else {
-            out.push_str(word)
-        }
-    }
-    out
 }
 
 /// Undoes `\r`, `\n`, `\t`, `\\` and `\xNN`; `None`: there is another escape.
