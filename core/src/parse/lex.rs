@@ -93,18 +93,16 @@ pub(super) fn tag_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
 /// number64 = 1*DIGIT, below 2^63
 #[inline]
 pub(super) fn number64(i: &[u8]) -> IResult<&[u8], u64> {
+    const MAX: u64 = (1 << 63) - 1;
     let (mut n, mut digits) = (0u64, 0);
     while let Some(digit @ b'0'..=b'9') = i.get(digits) {
-        let next = n
-            .checked_mul(10)
-            .and_then(|n| n.checked_add(u64::from(digit - b'0')));
-        match next.filter(|n| *n < 1 << 63) {
-            Some(next) => n = next,
-            None => return fail(i),
+        if n > MAX / 10 {
+            return fail(i);
         }
+        n = n * 10 + u64::from(digit - b'0');
         digits += 1;
     }
-    if digits == 0 {
+    if digits == 0 || n > MAX {
         return fail(i);
     }
     Ok((&i[digits..], n))

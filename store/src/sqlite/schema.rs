@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
 use super::{Fault, OpenError, at};
@@ -14,6 +15,8 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     synced_by_packs(conn)?;
+    // Else SQLite compiles each statement with a LIMIT again whenever it is bound anew.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
