@@ -99,15 +99,18 @@ pub fn parse_command(frame: &Bytes, from: usize, cx: &Context<'_>) -> Result<Com
     };
     let mut c = Cursor::new(frame, cx);
     c.pass(from + name.len());
-    let command = match arguments {
-        Plain(command) => command(),
+    match arguments {
+        Plain(command) => c.end().map(|()| command()),
         With(parse) => {
             c.expect(b" ", "Expected a space and arguments")?;
-            parse(&mut c)?
+            // A command is large: it is not moved on its way out.
+            let command = parse(&mut c);
+            if command.is_ok() {
+                c.end()?;
+            }
+            command
         }
-    };
-    c.end()?;
-    Ok(command)
+    }
 }
 
 fn search(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {

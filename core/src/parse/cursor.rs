@@ -220,18 +220,12 @@ impl<'a> Cursor<'a> {
 
     /// A parenthesised list of words that need no quotes, if one is next: its octets, of which each space parts two words.
     pub(super) fn atoms(&mut self) -> Parsed<Option<Bytes>> {
-        let end = memchr::memchr(b')', self.rest).unwrap_or(0);
-        let inner = self.rest.get(1..end).unwrap_or_default();
-        let mut words = 0;
-        for word in inner.split(|b| *b == b' ') {
-            if !lex::is_astring_chars(word) {
-                return Ok(None);
-            }
-            words += 1;
-        }
+        let Some((inner, words)) = self.rest.get(1..).and_then(lex::astring_words) else {
+            return Ok(None);
+        };
         self.open()?;
         self.weigh(words)?;
-        self.pass(end);
+        self.pass(inner.len() + 1);
         Ok(Some(self.bytes(inner)))
     }
 

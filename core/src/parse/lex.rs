@@ -75,9 +75,22 @@ pub(super) fn astring_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
     chars(i, ASTRING)
 }
 
-/// Whether this is 1*ASTRING-CHAR.
-pub(super) fn is_astring_chars(word: &[u8]) -> bool {
-    !word.is_empty() && word.iter().all(|b| is(*b, ASTRING))
+/// 1*ASTRING-CHAR *(SP 1*ASTRING-CHAR) before a closing parenthesis, and how many words.
+pub(super) fn astring_words(i: &[u8]) -> Option<(&[u8], usize)> {
+    let (mut words, mut in_word) = (0, false);
+    for (at, &octet) in i.iter().enumerate() {
+        if is(octet, ASTRING) {
+            words += usize::from(!in_word);
+            in_word = true;
+        } else if !in_word {
+            return None;
+        } else if octet == b' ' {
+            in_word = false;
+        } else {
+            return (octet == b')').then_some((&i[..at], words));
+        }
+    }
+    None
 }
 
 /// 1*list-char
