@@ -14,7 +14,7 @@ pub struct Limits {
     pub command_before_login: usize,
     /// Octets of one command with its literals (no APPEND message), after login.
     pub command: usize,
-    /// Octets skipped of a line that is too long before the connection is given up.
+    /// Octets skipped of a refused command before the connection is given up: those of its lines, before login those of its literals too.
     pub skip: usize,
     /// Octets of a non-synchronising literal before login, and under LITERAL- (RFC 7888 §5).
     pub literal_minus: u64,

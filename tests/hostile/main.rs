@@ -1,56 +1,247 @@
-//! What a hostile client may send, as a table, against the real binary on each runtime: the answer is the one it must be, the session is in step
-//! or closed with a word, other sessions do not notice, and memory and descriptors are where they were.
+//! What a hostile client may send, as a table: to the core alone, and to the real binary on each runtime, in plain text and under TLS, cut in several
+//! ways. The answers are the same octets everywhere and the ones they must be; sessions are in step or closed with a word; others do not notice; memory,
+//! descriptors and log lines are where they were.
 #![cfg(all(feature = "cli", feature = "sqlite", target_os = "linux"))]
 
+mod alone;
+mod answer;
 #[path = "../clients/demo.rs"]
 #[allow(dead_code)] // What only clients need.
 mod demo;
 mod mail;
 mod rows;
+mod server;
 mod wire;
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use demo::{Demo, Folder};
-use rows::Row;
+use answer::{Answer, plain};
+use rows::{Place, Row};
+use server::{PASSWORD, Server};
 use wire::{Chunking, Client, End};
 
-/// What another session's NOOP may take meanwhile; a second, since machines that test are busy.
+/// What another session's NOOP may take meanwhile at the most: machines that test are busy.
 const UNNOTICED: Duration = Duration::from_secs(1);
+/// And mostly.
+const MOSTLY: Duration = Duration::from_millis(50);
+/// Connections at a time.
+const WORKERS: usize = 6;
 
-fn table_on(runtime: &str) {
-    let folder = Folder::new(&format!("hostile-{runtime}"));
-    let demo = Demo::start(&["--runtime", runtime, "--store", &folder.join("store")]);
-    let mut other = Client::selected(demo.plain);
-    let rows = rows::all();
-    // Everything that is made once is made now.
-    let warm = rows.iter().take(5);
-    let mut failures: Vec<String> = warm
-        .filter_map(|row| try_row(row, Chunking::Whole, &demo).err())
-        .collect();
-    let before = resources(demo.pid());
-    let mut slowest = Duration::ZERO;
-    for row in &rows {
-        for chunking in chunkings(row) {
-            failures.extend(try_row(row, chunking, &demo).err());
-            other.said.clear();
-            let since = Instant::now();
-            assert_eq!(other.noop(), End::Alive, "after {}", row.name);
-            slowest = slowest.max(since.elapsed());
+/// Signs in, stores two messages and selects their mailbox.
+fn sign_in(user: &str, password: &str) -> String {
+    let message = |n: usize| {
+        let text = format!(
+            "Subject: {n}\r\nFrom: Ann <ann@example.org>\r\nMessage-ID: <{n}@x>\r\n\r\nLorem ipsum\r\n"
+        );
+        format!(
+            " \" 1-Feb-2024 10:00:00 +0000\" {{{}+}}\r\n{text}",
+            text.len()
+        )
+    };
+    let messages = message(1) + &message(2);
+    format!("l LOGIN {user} {password}\r\nm APPEND INBOX{messages}\r\ns SELECT INBOX\r\n")
+}
+
+fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
+    // The first octet leads to the few places that matter.
+    let (first, rest) = wanted.split_first()?;
+    let mut from = 0;
+    while let Some(at) = octets[from..].iter().position(|b| b == first) {
+        if octets[from + at + 1..].starts_with(rest) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
+}
+
+/// The table, with what the core answers to each row.
+fn table() -> &'static [(Row, Vec<u8>)] {
+    static TABLE: OnceLock<Vec<(Row, Vec<u8>)>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let rows = rows::all().into_iter();
+        rows.map(|row| {
+            let said = plain(&alone::run(&row, Chunking::Whole).said);
+            (row, said)
+        })
+        .collect()
+    })
+}
+
+/// One row on its way to a server.
+#[derive(Clone, Copy)]
+struct Shot {
+    row: &'static Row,
+    core: &'static [u8],
+    chunking: Chunking,
+    tls: bool,
+}
+
+/// What is sent over a wire: each cut that differs from the whole, as far as that takes no time.
+fn shots() -> Vec<Shot> {
+    let mut shots = Vec::new();
+    for (row, core) in table() {
+        for tls in [false, true] {
+            let here = match row.place {
+                Place::Everywhere => true,
+                Place::Plain => !tls,
+                Place::Tls => tls,
+                Place::Core => false,
+            };
+            let cuts = Chunking::ALL.into_iter().filter(|_| here);
+            shots.extend(
+                cuts.filter(|c| is_cheap(row, *c, tls))
+                    .map(|chunking| Shot {
+                        row,
+                        core,
+                        chunking,
+                        tls,
+                    }),
+            );
         }
     }
-    assert!(slowest < UNNOTICED, "another session waited {slowest:?}");
-    println!(
-        "{} rows; another session waited {slowest:?} at most",
-        rows.len()
+    shots
+}
+
+fn is_cheap(row: &Row, chunking: Chunking, tls: bool) -> bool {
+    let writes = chunking.cut(&row.octets).len();
+    let large = row.octets.len() > 128 << 10;
+    chunking == Chunking::Whole
+        || writes > 1 && writes <= if tls { 400 } else { 2000 } && !(tls && large)
+}
+
+fn fire(shot: Shot, server: &Server, account: usize) -> Answer {
+    let (address, config) = match shot.tls {
+        true => (server.tls, Some(&server.client)),
+        false => (server.plain, None),
+    };
+    let mut client = Client::connect(address, config);
+    if shot.row.selected {
+        let begin = sign_in(&format!("u{account}"), PASSWORD);
+        client.send(begin.as_bytes(), Chunking::Whole);
+        assert_eq!(client.read_until(b"\r\ns OK"), End::Alive);
+        client.read_until(b"SELECT completed\r\n");
+    }
+    client.said.clear();
+    client.send(&shot.row.octets, shot.chunking);
+    let end = client.noop();
+    let said = std::mem::take(&mut client.said);
+    let since = Instant::now();
+    if end == End::Alive {
+        // The tags are in step: nothing else is left to be said.
+        assert_eq!(client.noop(), End::Alive, "{}", shot.row.name);
+        assert_eq!(
+            client.said, b"zz OK NOOP completed\r\n",
+            "{}",
+            shot.row.name
+        );
+    }
+    Answer {
+        said,
+        end,
+        noop: since.elapsed(),
+    }
+}
+
+fn try_shot(shot: Shot, server: &Server, account: usize) -> Result<Duration, String> {
+    let answer = fire(shot, server, account);
+    let row = shot.row;
+    let checked = answer
+        .check(row)
+        .and_then(|()| answer.compare(row, shot.core));
+    let (chunking, tls) = (shot.chunking, shot.tls);
+    checked.map(|()| answer.noop).map_err(|what| {
+        let said = wire::text(&answer.said);
+        format!("{} ({chunking:?}, TLS {tls}) {what}: {said}\n", row.name)
+    })
+}
+
+/// Another session that sends NOOPs until it is told to stop; how long each took, in order of length.
+fn bystander(server: &Server, account: usize, stop: &AtomicBool) -> Vec<Duration> {
+    let mut client = Client::connect(server.plain, None);
+    client.send(
+        sign_in(&format!("u{account}"), PASSWORD).as_bytes(),
+        Chunking::Whole,
     );
-    // Hundreds of connections came and went; the store may have opened files of its own meanwhile.
-    demo::wait_until("descriptors are given back", || {
-        resources(demo.pid()).descriptors <= before.descriptors + 8
+    assert_eq!(client.read_until(b"\r\ns OK"), End::Alive);
+    let mut took = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        client.said.clear();
+        let since = Instant::now();
+        assert_eq!(client.noop(), End::Alive);
+        took.push(since.elapsed());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    took.sort();
+    took
+}
+
+/// Everything in the queue, several at a time; what went wrong, and how long the NOOPs behind the rows took.
+fn fire_all(shots: Vec<Shot>, server: &Server) -> (Vec<String>, Vec<Duration>) {
+    let accounts = AtomicUsize::new(1);
+    let queue = Mutex::new(VecDeque::from(shots));
+    let results = Mutex::new((Vec::new(), Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let shot = queue.lock().expect("nothing panics here").pop_front();
+                    let Some(shot) = shot else { return };
+                    let account = accounts.fetch_add(1, Ordering::Relaxed);
+                    let tried = try_shot(shot, server, account);
+                    let mut results = results.lock().expect("nothing panics here");
+                    match tried {
+                        Ok(took) => results.1.push(took),
+                        Err(failure) => results.0.push(failure),
+                    }
+                }
+            });
+        }
     });
-    let grown = resources(demo.pid()).memory.saturating_sub(before.memory);
+    results.into_inner().expect("nothing panics here")
+}
+
+fn table_on(runtime: &str) {
+    let shots = shots();
+    let (count, warm) = (shots.len(), 40);
+    let server = Server::start(&format!("hostile-{runtime}"), runtime, count + warm + 2);
+    // Everything that is made once is made now.
+    let (mut failures, _) = fire_all(shots[..warm].to_vec(), &server);
+    let before = server.resources();
+    let stop = AtomicBool::new(false);
+    let (took, noops) = std::thread::scope(|scope| {
+        let bystander = scope.spawn(|| bystander(&server, 0, &stop));
+        let (more, noops) = fire_all(shots, &server);
+        failures.extend(more);
+        stop.store(true, Ordering::Relaxed);
+        (bystander.join().expect("the bystander is answered"), noops)
+    });
+    assert!(
+        failures.is_empty(),
+        "{}\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    let most = took.last().copied().unwrap_or_default();
+    let median = took[took.len() / 2];
+    println!("{count} connections; another session waited {median:?}, {most:?} at most");
+    assert!(most < UNNOTICED, "another session waited {most:?}");
+    assert!(
+        median < MOSTLY,
+        "another session waited {median:?} each time"
+    );
+    let mut noops = noops;
+    noops.sort();
+    let median = noops[noops.len() / 2];
+    assert!(median < MOSTLY, "a NOOP behind a row took {median:?}");
+    server.gives_back_descriptors(before.descriptors + 2);
+    let grown = server.resources().memory.saturating_sub(before.memory);
+    println!("memory grew by {} KiB", grown >> 10);
     assert!(grown < 64 << 20, "memory grew by {grown} octets");
-    demo.terminate();
+    server.terminate();
 }
 
 #[test]
@@ -64,66 +255,29 @@ fn table_on_smol() {
     table_on("smol");
 }
 
-/// Octet by octet only where that takes no time.
-fn chunkings(row: &Row) -> Vec<Chunking> {
-    let mut chunkings = vec![Chunking::Whole];
-    if row.octets.len() < 300 {
-        chunkings.extend([Chunking::Octets, Chunking::AtCrLf]);
-    } else {
-        chunkings.push(Chunking::Blocks);
+/// The core alone, cut in every way.
+#[test]
+fn table_on_the_core() {
+    let mut failures = Vec::new();
+    for (row, core) in table() {
+        let cuts = Chunking::ALL.into_iter();
+        for chunking in cuts.filter(|c| c.cut(&row.octets).len() <= 40_000) {
+            let mut answer = alone::run(row, chunking);
+            if row.place == Place::Plain {
+                // No layer ends it.
+                answer.end = End::Closed;
+            }
+            let checked = answer.check(row).and_then(|()| answer.compare(row, core));
+            if let Err(what) = checked {
+                let said = wire::text(&answer.said);
+                failures.push(format!("{} ({chunking:?}) {what}: {said}\n", row.name));
+            }
+        }
     }
-    chunkings
-}
-
-fn try_row(row: &Row, chunking: Chunking, demo: &Demo) -> Result<(), String> {
-    let mut client = if row.selected {
-        Client::selected(demo.plain)
-    } else {
-        Client::connect(demo.plain)
-    };
-    client.said.clear();
-    client.send(&row.octets, chunking);
-    let end = client.noop();
-    let wrong = |what: &str| {
-        let name = row.name;
-        Err(format!("{name} ({chunking:?}) {what}: {}", client.text()))
-    };
-    if end != row.end {
-        return wrong(&format!("is to leave the session {:?}", row.end));
-    }
-    let mut rest = &client.said[..];
-    for wanted in row.says {
-        let Some(at) = find(rest, wanted.as_bytes()) else {
-            return wrong(&format!("is to be answered {wanted:?}"));
-        };
-        rest = &rest[at + wanted.len()..];
-    }
-    match find(&client.said, row.never.as_bytes()) {
-        Some(_) => wrong(&format!("must not be answered {:?}", row.never)),
-        None => Ok(()),
-    }
-}
-
-fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
-    octets.windows(wanted.len()).position(|w| w == wanted)
-}
-
-/// What a process holds.
-struct Resources {
-    /// Octets that are resident.
-    memory: usize,
-    /// Open files and sockets.
-    descriptors: usize,
-}
-
-fn resources(pid: u32) -> Resources {
-    let process = format!("/proc/{pid}");
-    let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs");
-    let line = status.lines().find(|l| l.starts_with("VmRSS:"));
-    let kilobytes = line.and_then(|l| l.split_whitespace().nth(1)?.parse::<usize>().ok());
-    let files = std::fs::read_dir(format!("{process}/fd")).expect("it runs");
-    Resources {
-        memory: kilobytes.expect("Linux tells the resident size") << 10,
-        descriptors: files.count(),
-    }
+    assert!(
+        failures.is_empty(),
+        "{}\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Parsed, syntax, too_many};
 use super::lex;
-use super::{ParseError, ParseErrorKind};
 use crate::ast::{Qresync, SelectParams, SequenceSet};
 use crate::flag::{FlagNames, MAX_KEYWORDS, SystemFlags};
 use crate::id::ModSeq;
@@ -97,13 +96,6 @@ fn flag(c: &mut Cursor<'_>, flags: &mut FlagNames) -> Parsed<()> {
             return too_many("A message cannot have so many keywords");
         }
         flags.keywords.push(keyword);
-    }
-    // No mailbox has room for more, and comparing each with all others is bounded.
-    if flags.keywords.len() > MAX_KEYWORDS {
-        return Err(ParseError {
-            kind: ParseErrorKind::TooManyTokens,
-            text: "No mailbox has room for so many keywords",
-        });
     }
     Ok(())
 }

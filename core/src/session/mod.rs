@@ -287,6 +287,7 @@ impl Session {
                 line: l.line,
                 command: l.command,
                 swallow: l.append,
+                literals: l.append.saturating_mul(l.append_messages as u64),
                 skip: l.skip as u64,
             }
         } else {
@@ -294,6 +295,7 @@ impl Session {
                 line: l.line_before_login,
                 command: l.command_before_login,
                 swallow: l.literal_minus,
+                literals: l.skip as u64,
                 skip: l.skip as u64,
             }
         }

@@ -12,7 +12,9 @@ pub(crate) struct Bounds {
     pub command: usize,
     /// Octets of a non-synchronising literal that is swallowed when it is refused.
     pub swallow: u64,
-    /// Octets skipped before the connection is given up.
+    /// Octets of all literals of a refused command, before the connection is given up.
+    pub literals: u64,
+    /// Octets of its lines skipped before that.
     pub skip: u64,
 }
 
@@ -80,6 +82,7 @@ pub(crate) struct Framer {
     /// While a command is being skipped: its first octets and what it broke.
     refused: Option<(Bytes, Refusal)>,
     skipped: u64,
+    swallowed: u64,
     /// The last octets of a line being skipped, to find an announcement at its end.
     tail: [u8; 32],
     tail_len: usize,
@@ -99,6 +102,7 @@ impl Framer {
             mode: Mode::Line { start: 0 },
             refused: None,
             skipped: 0,
+            swallowed: 0,
             tail: [0; 32],
             tail_len: 0,
         }
@@ -134,9 +138,8 @@ impl Framer {
 
     /// Drops the literal just announced and the rest of its command, which was refused already: `Frame::Refused` says when it is over.
     pub(crate) fn skip(&mut self, size: u64) {
-        self.refused = Some((Bytes::new(), Refusal::Literal));
-        self.skipped = 0;
-        self.mode = Mode::SkipLiteral { left: size };
+        self.begin_skipping(Bytes::new(), Refusal::Literal, 0);
+        self.swallow(size);
     }
 
     /// Drops what is left of a stream and of its command, like [`Framer::skip`].
@@ -258,22 +261,31 @@ impl Framer {
         if literal.size > bounds.swallow {
             return Step::Frame(Frame::Lost(head, Refusal::Literal));
         }
-        self.refused = Some((head, Refusal::Literal));
-        self.skipped = 0;
-        self.mode = Mode::SkipLiteral { left: literal.size };
+        self.begin_skipping(head, Refusal::Literal, 0);
+        self.swallow(literal.size);
         Step::Again
     }
 
     /// Skips a line whose first `seen` octets are here, its LF not among them.
     fn refuse(&mut self, refusal: Refusal, seen: usize) -> Step {
-        self.refused = Some((self.head(), refusal));
-        self.skipped = seen as u64;
-        self.tail_len = 0;
+        self.begin_skipping(self.head(), refusal, seen);
         let line = self.buffer.split_to(seen);
         self.remember(&line);
         self.scanned = 0;
         self.mode = Mode::SkipLine;
         Step::Again
+    }
+
+    fn begin_skipping(&mut self, head: Bytes, refusal: Refusal, seen: usize) {
+        self.refused = Some((head, refusal));
+        self.skipped = seen as u64;
+        self.swallowed = 0;
+        self.tail_len = 0;
+    }
+
+    fn swallow(&mut self, size: u64) {
+        self.swallowed = self.swallowed.saturating_add(size);
+        self.mode = Mode::SkipLiteral { left: size };
     }
 
     fn head(&self) -> Bytes {
@@ -349,13 +361,13 @@ impl Framer {
         let announced = announcement(&self.tail[..self.tail_len - 1]);
         self.tail_len = 0;
         match announced {
-            Announced::Literal(literal, _)
-                if !literal.synchronizing && literal.size <= bounds.swallow =>
-            {
-                self.mode = Mode::SkipLiteral { left: literal.size };
+            Announced::Literal(literal, _) if !literal.synchronizing => {
+                self.swallow(literal.size);
+                if literal.size > bounds.swallow || self.swallowed > bounds.literals {
+                    return self.skipped_too_much();
+                }
                 Step::Again
             }
-            Announced::Literal(literal, _) if !literal.synchronizing => self.skipped_too_much(),
             Announced::Lost => self.skipped_too_much(),
             Announced::Literal(..) | Announced::None => {
                 self.mode = Mode::Line { start: 0 };
