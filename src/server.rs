@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pillarbox_core::limits::Limits;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use pillarbox_driver::TlsConfig;
-use pillarbox_driver::{Hub, ListenerKind, Observer, Service, ServiceBuilder, Settings};
+use pillarbox_driver::{Hub, ListenerKind, Observer, Recording, Service, ServiceBuilder, Settings};
 use pillarbox_store::{Accounts, Backend};
 
 /// What runs a server; which ones there are depends on the features.
@@ -172,6 +172,16 @@ impl ServerBuilder {
     #[must_use]
     pub fn plaintext_login(mut self, allowed: bool) -> Self {
         self.service = self.service.plaintext_login(allowed);
+        self
+    }
+
+    /// Records connections: `begin` is asked for each one, which goes where it says; see [`ServiceBuilder::record`].
+    #[must_use]
+    pub fn record(
+        mut self,
+        begin: impl Fn(Option<SocketAddr>) -> Option<Recording> + Send + Sync + 'static,
+    ) -> Self {
+        self.service = self.service.record(begin);
         self
     }
 

@@ -10,15 +10,14 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, Bytes};
 use pillarbox_core::effect::{Effect, Notice, Reply};
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{
-    Action, Bye, CloseReason, Event, Peer, Session, Switch, Switched, TlsFacts,
-};
+use pillarbox_core::session::{Action, Bye, CloseReason, Event, Peer, Switch, Switched, TlsFacts};
 use pillarbox_store::Job;
 
 use crate::hub::Membership;
 use crate::inbox::Inbox;
 use crate::io::{Clock, Stream};
 use crate::record::Record;
+use crate::recording::RecordedSession;
 use crate::service::{ListenerKind, Service, Summary};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::tls::Tls;
@@ -41,7 +40,7 @@ const LEAVE: u64 = 9_000;
 #[derive(Debug)]
 pub struct Connection<S, C> {
     service: Arc<Service>,
-    session: Session,
+    session: RecordedSession,
     layer: Layer,
     stream: S,
     clock: C,
@@ -95,7 +94,8 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         if kind == ListenerKind::Tls {
             facts.tls = Some(TlsFacts::default());
         }
-        let session = Session::new(config, facts, [0; 32], began);
+        let recording = membership.as_ref().and_then(|_| service.recording(peer));
+        let session = RecordedSession::new(config, facts, [0; 32], began, recording);
         let tls = kind == ListenerKind::Tls;
         let record = Record::new(service.observer.clone(), peer, began.tick, tls);
         let mut connection = Self {

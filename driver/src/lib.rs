@@ -5,6 +5,7 @@ mod hub;
 mod inbox;
 mod io;
 mod record;
+mod recording;
 mod service;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 mod tls;
@@ -12,6 +13,10 @@ mod tls;
 pub use connection::Connection;
 pub use hub::Hub;
 pub use io::{Clock, NonBlocking, Stream, SystemClock};
+pub use recording::{
+    RecordedSession, RecordedSlot, RecordedTransmit, Recording, ReplayError, Replayed, Spoken,
+    replay, replay_unfinished,
+};
 pub use service::{ListenerKind, NoObserver, Observer, Service, ServiceBuilder, Settings, Summary};
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 pub use tls::{TlsConfig, TlsError};

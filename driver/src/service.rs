@@ -10,6 +10,7 @@ use pillarbox_core::session::{CloseReason, Config, Event};
 use pillarbox_store::{Accounts, Backend};
 
 use crate::hub::Hub;
+use crate::recording::Recording;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 use crate::tls::TlsConfig;
 
@@ -126,6 +127,9 @@ impl Current {
     }
 }
 
+/// Says where the recording of a connection goes, if it is to be recorded.
+type Recordings = dyn Fn(Option<SocketAddr>) -> Option<Recording> + Send + Sync;
+
 /// A server without its sockets.
 pub struct Service {
     current: RwLock<Arc<Current>>,
@@ -133,6 +137,7 @@ pub struct Service {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) hub: Hub,
     pub(crate) observer: Arc<dyn Observer>,
+    recordings: Option<Box<Recordings>>,
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
     pub(crate) tls: Option<TlsConfig>,
 }
@@ -157,6 +162,7 @@ impl Service {
             accounts,
             hub: Hub::default(),
             observer: Arc::new(NoObserver),
+            recordings: None,
             #[cfg(any(feature = "tls", feature = "tls-ring"))]
             tls: None,
         };
@@ -179,6 +185,11 @@ impl Service {
     pub fn replace_settings(&self, settings: Settings) {
         let current = Arc::new(Current::new(settings));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+    }
+
+    /// Where a connection of this peer is recorded, if it is.
+    pub(crate) fn recording(&self, peer: Option<SocketAddr>) -> Option<Recording> {
+        self.recordings.as_ref().and_then(|begin| begin(peer))
     }
 
     pub(crate) fn current(&self) -> Arc<Current> {
@@ -244,6 +255,16 @@ impl ServiceBuilder {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.service.observer = observer;
+        self
+    }
+
+    /// Records connections: `begin` is asked for each one. What is recorded holds no password and no text of a message.
+    #[must_use]
+    pub fn record(
+        mut self,
+        begin: impl Fn(Option<SocketAddr>) -> Option<Recording> + Send + Sync + 'static,
+    ) -> Self {
+        self.service.recordings = Some(Box::new(begin));
         self
     }
 

@@ -1,6 +1,7 @@
 //! A server in one thread: sessions of the core, a store in memory, and nothing between them.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +11,8 @@ use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{
-    Action, Bye, CloseReason, Config, Peer, Session, Switch, Switched, TlsFacts,
-};
+use pillarbox_core::session::{Action, Bye, CloseReason, Config, Peer, Switch, Switched, TlsFacts};
+use pillarbox_driver::{RecordedSession, Recording};
 use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
 
 /// How octets are cut on their way to a session.
@@ -90,13 +90,31 @@ pub struct Host {
     now: Now,
     peer: Peer,
     see: Option<Witness>,
+    /// Where recordings go, by the connection's name; `None`: there are none.
+    recordings: Option<BTreeMap<String, Sink>>,
+}
+
+/// A recording in memory.
+#[derive(Clone, Debug, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let mut all = self.0.lock().expect("nobody panics with the lock");
+        all.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Sees every effect.
 type Witness = Box<dyn FnMut(&Effect)>;
 
 struct Connection {
-    session: Session,
+    session: RecordedSession,
     output: Vec<u8>,
     watched: Vec<MailboxRef>,
     replies: (Sender<Reply>, Receiver<Reply>),
@@ -130,7 +148,25 @@ impl Host {
             now: BEGINNING,
             peer,
             see: None,
+            recordings: None,
         }
+    }
+
+    /// Records connections that begin from here on.
+    pub fn record(&mut self) {
+        self.recordings.get_or_insert_default();
+    }
+
+    /// Ends everything; the recordings, by the name of the connection.
+    #[must_use]
+    pub fn into_recordings(self) -> BTreeMap<String, String> {
+        drop(self.sessions);
+        let text = |sink: Sink| {
+            let octets = sink.0.lock().expect("nobody panics with the lock");
+            String::from_utf8_lossy(&octets).into_owned()
+        };
+        let recordings = self.recordings.unwrap_or_default().into_iter();
+        recordings.map(|(name, sink)| (name, text(sink))).collect()
     }
 
     /// Sends octets on a connection, which begins with the first of them, and runs everything until nothing moves.
@@ -259,10 +295,15 @@ impl Host {
 
     fn connection(&mut self, name: &str) {
         let (config, peer, now) = (self.config.clone(), self.peer.clone(), self.now);
+        let recordings = &mut self.recordings;
+        let mut recording = || {
+            let sink = recordings.as_mut()?.entry(name.to_owned()).or_default();
+            Some(Recording::new(sink.clone()))
+        };
         self.sessions
             .entry(name.to_owned())
             .or_insert_with(|| Connection {
-                session: Session::new(config, peer, [0; 32], now),
+                session: RecordedSession::new(config, peer, [0; 32], now, recording()),
                 output: Vec::new(),
                 watched: Vec::new(),
                 replies: channel(),
@@ -361,7 +402,7 @@ impl Connection {
 
 /// The simulation as scripts speak to it: octets are cut in one way.
 pub(crate) struct Simulated {
-    host: Host,
+    pub host: Host,
     chunking: Chunking,
 }
 

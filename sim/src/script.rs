@@ -1,5 +1,6 @@
 //! Scripts: reading them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -135,7 +136,35 @@ impl Script {
     pub fn simulate(&self, chunking: Chunking) -> Result<Transcript, Failure> {
         let mut server = Simulated::new(&self.options, chunking);
         self.run_on(&mut server)
-            .map_err(|f| Failure(format!("{chunking:?}: {f}")))
+            .map_err(|f| self.recorded(Failure(format!("{chunking:?}: {f}")), chunking))
+    }
+
+    /// Runs the script in the simulation, however it goes; the recordings of its connections by their names.
+    #[must_use]
+    pub fn record(&self, chunking: Chunking) -> BTreeMap<String, String> {
+        let mut server = Simulated::new(&self.options, chunking);
+        server.host.record();
+        // How it went is known already, or not asked for.
+        let _ = self.run_on(&mut server);
+        server.host.into_recordings()
+    }
+
+    /// Where `PILLARBOX_RECORDINGS` names a folder, the connections of a script that failed are recorded in it.
+    fn recorded(&self, failure: Failure, chunking: Chunking) -> Failure {
+        let Some(folder) = std::env::var_os("PILLARBOX_RECORDINGS") else {
+            return failure;
+        };
+        let letters = self.name.chars().filter(char::is_ascii_alphanumeric);
+        let script: String = letters.take(80).collect();
+        let mut text = failure.0;
+        for (name, recording) in self.record(chunking) {
+            let path = Path::new(&folder).join(format!("{script}-{name}.recording"));
+            match std::fs::write(&path, recording) {
+                Ok(()) => text.push_str(&format!("\nrecorded in {}", path.display())),
+                Err(e) => text.push_str(&format!("\nnot recorded in {}: {e}", path.display())),
+            }
+        }
+        Failure(text)
     }
 
     /// The same script, with every connection under TLS from its first octet.

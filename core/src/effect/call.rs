@@ -129,6 +129,19 @@ impl Reply {
         }
     }
 
+    /// The token of the effect it answers.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// What it says, for whoever writes it down.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
     /// What the reply to a call of this operation says; `None` if it answers another operation.
     #[must_use]
     pub fn into_result<O: Op>(self) -> Option<Result<O::Reply, StoreError>> {

@@ -155,6 +155,22 @@ impl Structure {
             .unwrap_or_default()
     }
 
+    /// The same parts without any of the message's words: what [`Structure::locate`] and [`Structure::leaf`] say stays, the rest is empty.
+    #[must_use]
+    pub fn without_words(&self) -> Self {
+        let bare = |part: &Entry| Entry {
+            charset: None,
+            media: Vec::new(),
+            params: Vec::new(),
+            fields: Vec::new(),
+            md5: Vec::new(),
+            extension: Vec::new(),
+            envelope: Vec::new(),
+            ..*part
+        };
+        Self::new(self.parts.iter().map(bare).collect())
+    }
+
     /// The octets a section names; `None`: there is no such part.
     #[must_use]
     pub fn locate(&self, path: &[u32], what: Part) -> Option<Span> {

@@ -8,7 +8,8 @@ mod selected;
 mod timer;
 
 pub use api::{
-    Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, TlsFacts,
+    Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, Taken, TakenAs,
+    TlsFacts,
 };
 pub(crate) use begin::bad;
 pub(crate) use finish::{Done, refusal};
@@ -19,6 +20,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use crate::effect::{Account, Actor, Call, Effect, Notice, Op, Outcome, Reply};
@@ -134,6 +136,17 @@ impl Session {
             input: &mut self.input,
             capacity,
         })
+    }
+
+    /// Remembers from now on what the client's octets are taken for, for whoever writes sessions down and must know what is a secret:
+    /// call [`Session::taken`] after each [`Session::poll`] then.
+    pub fn note_taken(&mut self) {
+        self.input.note_taken();
+    }
+
+    /// What octets were taken for since the last call; nothing without [`Session::note_taken`].
+    pub fn taken(&mut self) -> Vec<Taken> {
+        self.input.taken()
     }
 
     /// The peer closed its side; what came before is still answered.

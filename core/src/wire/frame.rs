@@ -1,7 +1,10 @@
 //! Cuts the client's octets into frames. Each octet is scanned once, and the framer alone decides where a literal begins and ends,
 //! whatever becomes of its command (RFC 9051 §2.2.1, §4.3; RFC 7888).
 
+use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
+
+use crate::session::{Taken, TakenAs};
 
 /// Bounds in force for the next command.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,8 @@ pub(crate) struct Framer {
     /// The last octets of a line being skipped, to find an announcement at its end.
     tail: [u8; 32],
     tail_len: usize,
+    /// What octets were taken for, where somebody asks.
+    taken: Option<Vec<Taken>>,
 }
 
 /// Digits of a literal's size; the announcement then fits what is remembered of a skipped line.
@@ -105,7 +110,18 @@ impl Framer {
             swallowed: 0,
             tail: [0; 32],
             tail_len: 0,
+            taken: None,
         }
+    }
+
+    /// Remembers from now on what octets are taken for.
+    pub(crate) fn note_taken(&mut self) {
+        self.taken.get_or_insert_default();
+    }
+
+    /// What octets were taken for since the last call.
+    pub(crate) fn taken(&mut self) -> Vec<Taken> {
+        self.taken.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// Octets held and not yet handed out.
@@ -128,7 +144,9 @@ impl Framer {
     pub(crate) fn take_residue(&mut self) -> Bytes {
         self.scanned = 0;
         self.mode = Mode::Line { start: 0 };
-        core::mem::take(&mut self.buffer).freeze()
+        let residue = core::mem::take(&mut self.buffer).freeze();
+        self.note(residue.len(), TakenAs::Residue);
+        residue
     }
 
     /// The client was sent `+` for a message literal, or needs none: hand it out as chunks.
@@ -151,6 +169,27 @@ impl Framer {
 
     /// The next frame, if enough octets are here. `commands`: literals are looked for; otherwise every line is a frame (SASL, IDLE).
     pub(crate) fn next(&mut self, bounds: Bounds, commands: bool) -> Option<Frame> {
+        let (held, refused) = (self.buffer.len(), self.refused.is_some());
+        let frame = self.cut(bounds, commands);
+        let kind = match &frame {
+            Some(Frame::Line(_)) if commands => TakenAs::Command,
+            Some(Frame::Line(_)) => TakenAs::Line,
+            Some(Frame::Append(..)) => TakenAs::Append,
+            Some(Frame::Chunk(_) | Frame::ChunksEnd) => TakenAs::Message,
+            _ if refused => TakenAs::Skipped,
+            _ => TakenAs::Refused,
+        };
+        self.note(held - self.buffer.len(), kind);
+        frame
+    }
+
+    fn note(&mut self, octets: usize, kind: TakenAs) {
+        if let (Some(taken), 1..) = (&mut self.taken, octets) {
+            taken.push(Taken { octets, kind });
+        }
+    }
+
+    fn cut(&mut self, bounds: Bounds, commands: bool) -> Option<Frame> {
         loop {
             match self.mode {
                 Mode::Line { start } => match self.line(start, bounds, commands) {

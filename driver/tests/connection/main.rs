@@ -1,5 +1,6 @@
 //! The event loop over a wire in memory: no socket, no thread, no clock but the test's.
 
+mod recording;
 mod tls;
 mod wire;
 
