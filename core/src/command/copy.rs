@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::ast::SequenceSet;
 use crate::command::append::put_uids;
 use crate::command::{completed, name, reply, resolve};
-use crate::effect::{Copied, Copy, Move};
+use crate::effect::{Absent, Copied, Copy, ErrorKind, Move, StoreError};
 use crate::id::Uid;
 use crate::mailbox::MailboxName;
 use crate::session::{Done, Input, Session, Step, Task};
@@ -60,6 +60,11 @@ impl Copying {
             return Step::Gone;
         };
         let (actor, mailbox, to) = (s.actor(), selected.mailbox, self.to.clone());
+        let absent = if self.uid {
+            Absent::Ignore
+        } else {
+            Absent::Refuse
+        };
         if self.remove {
             let rest = self.left.split_off_after(s.config.limits.move_window);
             let uids = core::mem::replace(&mut self.left, rest);
@@ -67,6 +72,7 @@ impl Copying {
                 actor,
                 mailbox,
                 uids,
+                absent,
                 to,
             })
         } else {
@@ -75,9 +81,19 @@ impl Copying {
                 actor,
                 mailbox,
                 uids,
+                absent,
                 to,
             })
         }
+    }
+
+    fn failed(&self, s: &mut Session, error: &StoreError) -> Step {
+        if let (ErrorKind::ExpungeIssued, Some(selected)) = (error.kind, &mut s.selected) {
+            // The client is told what is gone before it is told that this is why.
+            selected.doubt();
+        }
+        let operation = if self.remove { "Move" } else { "Copy" };
+        Step::Done(s.failed_target(operation, error))
     }
 
     fn name(&self) -> &'static str {
@@ -132,12 +148,12 @@ impl Task for Copying {
         if self.remove {
             return match reply::<Move>(outcome) {
                 Ok(moved) => self.moved(s, &moved.copied),
-                Err(error) => Step::Done(s.failed_target("Move", &error)),
+                Err(error) => self.failed(s, &error),
             };
         }
         match reply::<Copy>(outcome) {
             Ok(copied) => self.done(s, &copied),
-            Err(error) => Step::Done(s.failed_target("Copy", &error)),
+            Err(error) => self.failed(s, &error),
         }
     }
 }

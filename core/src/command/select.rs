@@ -14,6 +14,9 @@ use crate::session::{Done, Input, Selected, Session, Step, Task};
 use crate::set::UidSet;
 use crate::view::Blocks;
 
+/// Told when a SELECT leaves a mailbox, whether or not it opens another.
+const CLOSED: &[u8] = b"* OK [CLOSED] The mailbox before is closed\r\n";
+
 /// From Unwatch of the old mailbox over Open and Watch to the answers.
 #[derive(Debug)]
 struct Select {
@@ -51,6 +54,9 @@ pub(crate) fn begin(
     let name = match name(s, mailbox) {
         Ok(name) => name,
         Err(done) => {
+            if s.selected.is_some() {
+                s.out.put(CLOSED);
+            }
             return leave(s, done);
         }
     };
@@ -79,7 +85,7 @@ impl Select {
                 let _ = s.ask(Unwatch {
                     mailbox: old.mailbox,
                 });
-                s.out.put(b"* OK [CLOSED] The mailbox before is closed\r\n");
+                s.out.put(CLOSED);
             }
             None => {
                 self.at = At::Opening;

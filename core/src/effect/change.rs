@@ -62,10 +62,21 @@ pub struct Copy {
     pub actor: Actor,
     /// From this mailbox.
     pub mailbox: MailboxRef,
-    /// These messages; those not there any more are left out.
+    /// These messages.
     pub uids: UidSet,
+    /// What is done when some are not there any more.
+    pub absent: Absent,
     /// To this one.
     pub to: MailboxName,
+}
+
+/// What a copy or a move does when messages are not there any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absent {
+    /// They are left out: UIDs that do not exist are no error (RFC 9051 §6.4.9).
+    Ignore,
+    /// Nothing is done, and the answer is [`ErrorKind::ExpungeIssued`](crate::effect::ErrorKind::ExpungeIssued): they were named by number (RFC 2180 §4.4).
+    Refuse,
 }
 
 /// Where copies went.
@@ -86,8 +97,10 @@ pub struct Move {
     pub actor: Actor,
     /// From this mailbox.
     pub mailbox: MailboxRef,
-    /// These messages; those not there any more are left out.
+    /// These messages.
     pub uids: UidSet,
+    /// What is done when some are not there any more.
+    pub absent: Absent,
     /// To this one, which may be the same.
     pub to: MailboxName,
 }

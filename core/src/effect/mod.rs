@@ -19,7 +19,7 @@ mod watch;
 
 pub use call::{Answer, Call, Effect, Op, Outcome, Reply};
 pub use change::{
-    Committed, Copied, Copy, Expunge, Expunged, FlagOp, FlagsSet, Move, Moved, NewMessage,
+    Absent, Committed, Copied, Copy, Expunge, Expunged, FlagOp, FlagsSet, Move, Moved, NewMessage,
     SetFlags, UploadAbort, UploadBegin, UploadChunk, UploadCommit,
 };
 pub use error::{ErrorKind, StoreError};

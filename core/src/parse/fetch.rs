@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, Parsed, syntax};
 use super::lex;
-use super::sync::{modseq, sequence_set};
+use super::sync::{nz_modseq, sequence_set};
 use crate::ast::{Command, FetchItem, FieldNames, Section, SectionName, SectionText};
 use crate::id::ModSeq;
 
@@ -51,7 +51,7 @@ fn modifiers(
 ) -> Parsed<()> {
     loop {
         if c.skip(b"CHANGEDSINCE ") {
-            *changed_since = Some(modseq(c)?);
+            *changed_since = Some(nz_modseq(c)?);
         } else if c.skip(b"VANISHED") {
             *vanished = true;
         } else {

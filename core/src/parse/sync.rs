@@ -29,13 +29,14 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     }
 }
 
-/// mod-sequence-value, or mod-sequence-valzer where zero is allowed
+/// mod-sequence-valzer
 pub(super) fn modseq(c: &mut Cursor<'_>) -> Parsed<ModSeq> {
     c.take(lex::number64, "Expected a modification sequence")
         .map(ModSeq)
 }
 
-fn nz_modseq(c: &mut Cursor<'_>) -> Parsed<ModSeq> {
+/// mod-sequence-value where zero is not allowed
+pub(super) fn nz_modseq(c: &mut Cursor<'_>) -> Parsed<ModSeq> {
     match modseq(c)? {
         ModSeq(0) => syntax("A modification sequence is not zero"),
         modseq => Ok(modseq),

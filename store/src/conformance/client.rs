@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::{
-    Actor, Call, Changes, ChangesSince, Committed, Copied, Copy, Create, Delete, Effect, Expunge,
-    Expunged, Fetch, FetchPage, Fields, FlagOp, FlagsSet, MailboxRef, MailboxRow, MailboxStatus,
-    Mailboxes, Move, Moved, NewMessage, Op, Open, Opened, ReadBody, Rename, SetFlags, SpecialUse,
-    Status, StoreError, Subscribe, UploadAbort, UploadBegin, UploadChunk, UploadCommit,
+    Absent, Actor, Call, Changes, ChangesSince, Committed, Copied, Copy, Create, Delete, Effect,
+    Expunge, Expunged, Fetch, FetchPage, Fields, FlagOp, FlagsSet, MailboxRef, MailboxRow,
+    MailboxStatus, Mailboxes, Move, Moved, NewMessage, Op, Open, Opened, ReadBody, Rename,
+    SetFlags, SpecialUse, Status, StoreError, Subscribe, UploadAbort, UploadBegin, UploadChunk,
+    UploadCommit,
 };
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UploadId};
@@ -313,6 +314,7 @@ impl<'a> Client<'a> {
             actor,
             mailbox,
             uids,
+            absent: Absent::Ignore,
             to,
         })
     }
@@ -324,6 +326,7 @@ impl<'a> Client<'a> {
             actor,
             mailbox,
             uids,
+            absent: Absent::Ignore,
             to,
         })
     }

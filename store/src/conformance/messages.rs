@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pillarbox_core::effect::{
-    ErrorKind, FlagOp, ReadBody, Search, UploadAbort, UploadBegin, UploadChunk,
+    Absent, Copy, ErrorKind, FlagOp, Move, ReadBody, Search, UploadAbort, UploadBegin, UploadChunk,
 };
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::id::Uid;
@@ -19,6 +19,10 @@ pub(super) const CHECKS: &[Check] = &[
     ("an upload is used once", upload_once),
     ("copy keeps flags and identity", copies),
     ("copy and move: all or none", copies_whole),
+    (
+        "copy and move: none, when one is gone and may not be",
+        absent,
+    ),
     ("move leaves nothing behind", moves),
     ("expunged messages stay readable for a while", grace),
     ("search", search),
@@ -168,6 +172,45 @@ fn copies_whole(s: &dyn Backend) {
         (limit, limit, limit)
     );
     assert_eq!(c.state().unwrap(), before);
+}
+
+fn absent(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("to").unwrap();
+    c.append("INBOX", MAIL).unwrap();
+    c.append_with("INBOX", MAIL, &flag_names(SystemFlags::DELETED, &[]))
+        .unwrap();
+    let mailbox = c.examine("INBOX").unwrap().mailbox;
+    c.expunge(mailbox, one(2)).unwrap();
+    let (actor, absent, to) = (c.actor(), Absent::Refuse, name("to"));
+    let uids = UidSet::from_ranges([(1, 2)]);
+    let before = c.state().unwrap();
+    let copied = c.ask(Copy {
+        actor,
+        mailbox,
+        uids: uids.clone(),
+        absent,
+        to: to.clone(),
+    });
+    let moved = c.ask(Move {
+        actor,
+        mailbox,
+        uids,
+        absent,
+        to: to.clone(),
+    });
+    let gone = ErrorKind::ExpungeIssued;
+    assert_eq!(copied.unwrap_err().kind, gone);
+    assert_eq!(moved.unwrap_err().kind, gone);
+    assert_eq!(c.state().unwrap(), before);
+    let copied = c.ask(Copy {
+        actor,
+        mailbox,
+        uids: one(1),
+        absent,
+        to,
+    });
+    assert_eq!(copied.unwrap().uids, [(uid(1), uid(1))]);
 }
 
 fn moves(s: &dyn Backend) {

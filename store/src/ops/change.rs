@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pillarbox_core::effect::{
-    Copied, Copy, ErrorKind, Expunge, Expunged, FlagOp, FlagsSet, Move, Moved, Notice, SetFlags,
-    StoreError,
+    Absent, Copied, Copy, ErrorKind, Expunge, Expunged, FlagOp, FlagsSet, Move, Moved, Notice,
+    SetFlags, StoreError,
 };
 use pillarbox_core::flag::{FlagNames, Flags, Keywords, MAX_KEYWORDS, SystemFlags, find_keyword};
 use pillarbox_core::id::{AccountId, ModSeq, Uid};
@@ -120,7 +120,7 @@ fn known(table: &Keywords, names: &FlagNames) -> Flags {
 
 pub(super) fn copy(t: &mut dyn Tables, op: &Copy, notices: &mut Vec<Notice>) -> Result<Copied> {
     let source = by_reference(t, op.actor, op.mailbox)?;
-    let messages = each(t, &source, &op.uids)?;
+    let messages = named_messages(t, &source, &op.uids, op.absent)?;
     let (copied, target) = copy_messages(t, &source, op.actor.account, &op.to, &messages)?;
     if !messages.is_empty() {
         notices.push(notice(&target));
@@ -185,7 +185,8 @@ pub(super) fn arrive(mailbox: &mut Mailbox, message: &mut Message) -> Result<()>
 
 pub(super) fn relocate(t: &mut dyn Tables, op: &Move, notices: &mut Vec<Notice>) -> Result<Moved> {
     let source = by_reference(t, op.actor, op.mailbox)?;
-    move_messages(t, source, &op.to, &op.uids, notices)
+    let messages = named_messages(t, &source, &op.uids, op.absent)?;
+    move_messages(t, source, &op.to, &messages, notices)
 }
 
 pub(super) fn move_all(
@@ -195,18 +196,18 @@ pub(super) fn move_all(
     notices: &mut Vec<Notice>,
 ) -> Result<()> {
     let uids = t.uids(source.id)?;
-    move_messages(t, source, to, &uids, notices).map(drop)
+    let messages = each(t, &source, &uids)?;
+    move_messages(t, source, to, &messages, notices).map(drop)
 }
 
 fn move_messages(
     t: &mut dyn Tables,
     source: Mailbox,
     to: &MailboxName,
-    uids: &UidSet,
+    messages: &[Message],
     notices: &mut Vec<Notice>,
 ) -> Result<Moved> {
-    let messages = each(t, &source, uids)?;
-    let (copied, target) = copy_messages(t, &source, source.owner, to, &messages)?;
+    let (copied, target) = copy_messages(t, &source, source.owner, to, messages)?;
     let moved: UidSet = messages.iter().map(|m| m.uid).collect();
     // The source may be the target, whose counters have just changed.
     let mut source = t
@@ -265,6 +266,23 @@ fn each(t: &mut dyn Tables, mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Mess
     let mut messages = Vec::new();
     for &(from, to) in uids.ranges() {
         messages.extend(t.messages(mailbox.id, from, to, usize::MAX)?);
+    }
+    Ok(messages)
+}
+
+/// The messages a client named; some that are gone may refuse the whole.
+fn named_messages(
+    t: &mut dyn Tables,
+    mailbox: &Mailbox,
+    uids: &UidSet,
+    absent: Absent,
+) -> Result<Vec<Message>> {
+    let messages = each(t, mailbox, uids)?;
+    if absent == Absent::Refuse && messages.len() as u64 != uids.len() {
+        return Err(StoreError::new(
+            ErrorKind::ExpungeIssued,
+            "Some of the messages are gone; nothing was done to the others",
+        ));
     }
     Ok(messages)
 }
