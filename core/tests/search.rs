@@ -70,6 +70,17 @@ fn in_reads_of_any_length() {
 }
 
 #[test]
+fn the_empty_text_is_in_every_message() {
+    let picture = b"Content-Type: image/png\r\n\r\nx\r\n";
+    for mail in [&picture[..], b"\r\n", b"Subject: s\r\n\r\nx\r\n"] {
+        for most in [1, usize::MAX] {
+            assert!(finds(mail, body(""), most) && finds(mail, text(""), most));
+            assert!(!finds(mail, body("y"), most));
+        }
+    }
+}
+
+#[test]
 fn in_what_is_damaged() {
     let base64 = |octets: &str| format!("Content-Transfer-Encoding: base64\r\n\r\n{octets}");
     // RFC 2045 §6.8: what is not of the alphabet is ignored.

@@ -12,7 +12,8 @@ const REFERENCES: usize = 20;
 /// The fields of a header block as (name, raw value with folds and line end); lines that are no field are passed over.
 pub fn header_fields(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     Fields { rest: header }.filter_map(|field| {
-        let colon = memchr::memchr(b':', field)?;
+        // RFC 5322 §4.5.8: white space may stand before the colon, no fold.
+        let colon = memchr::memchr2(b':', b'\n', field).filter(|at| field[*at] == b':')?;
         let name = field[..colon].trim_ascii_end();
         let valid = !name.is_empty() && name.iter().all(|b| (0x21..0x7f).contains(b));
         valid.then_some((name, &field[colon + 1..]))
@@ -265,6 +266,14 @@ mod tests {
         ] {
             assert_eq!(sent(value), wanted, "{value}");
         }
+    }
+
+    #[test]
+    fn a_colon_in_a_continued_line_makes_no_field() {
+        let header = b"Subject\r\n : x\r\nFrom\t:y\r\n\r\n";
+        let fields: Vec<_> = header_fields(header).collect();
+        assert_eq!(fields, [(&b"From"[..], &b"y\r\n"[..])]);
+        assert_eq!(select_fields(header, &[b"subject"], false), b"\r\n");
     }
 
     #[test]

@@ -247,12 +247,12 @@ impl Framer {
             // One octet more than the bound may be the CR of a line that keeps it.
             let (line, command) = (self.buffer.len() - start, self.buffer.len());
             return match over(line - line.min(1), command - command.min(1), bounds) {
-                Some(refusal) => self.refuse(refusal, command),
+                Some(refusal) => self.refuse(refusal, start, command),
                 None => Step::More,
             };
         };
         if let Some(refusal) = over(end - start, end, bounds) {
-            return self.refuse(refusal, end + 1);
+            return self.refuse(refusal, start, end + 1);
         }
         if !commands {
             return Step::Frame(self.take_line(end));
@@ -269,6 +269,7 @@ impl Framer {
             let piece = self.buffer.split_to(at).freeze();
             self.buffer.advance(end - at + 2);
             self.scanned = 0;
+            self.mode = Mode::Line { start: 0 };
             return Step::Frame(Frame::Append(piece, literal));
         }
         let total = (end as u64 + 2).saturating_add(literal.size);
@@ -305,11 +306,11 @@ impl Framer {
         Step::Again
     }
 
-    /// Skips a line whose first `seen` octets are here, its LF not among them.
-    fn refuse(&mut self, refusal: Refusal, seen: usize) -> Step {
+    /// Skips a line that began at `start`, of which the octets up to `seen` are here, its LF not among them.
+    fn refuse(&mut self, refusal: Refusal, start: usize, seen: usize) -> Step {
         self.begin_skipping(self.head(), refusal, seen);
-        let line = self.buffer.split_to(seen);
-        self.remember(&line);
+        let command = self.buffer.split_to(seen);
+        self.remember(&command[start..]);
         self.scanned = 0;
         self.mode = Mode::SkipLine;
         Step::Again
@@ -423,8 +424,10 @@ impl Framer {
     }
 }
 
+/// The bound that was broken first, so that it does not depend on how many octets came at once.
 fn over(line: usize, command: usize, bounds: Bounds) -> Option<Refusal> {
-    if line > bounds.line {
+    let before = command - line;
+    if line > bounds.line && bounds.line <= bounds.command.saturating_sub(before) {
         Some(Refusal::Line)
     } else if command > bounds.command {
         Some(Refusal::Command)
