@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""The test of the tests: puts one fault at a time into a copy of the project and says which test found it.
+"""The test of the tests: puts one fault at a time into a copy of the project and says which test found it, and after how long.
 
-    sim/faults.py [--only WORD] [--table FILE]
+    sim/faults.py [--only WORD] [--write]
+    sim/faults.py --check
 
 Each fault is a small change that a tired person could make. A fault that no test finds, or whose place is not there any more, is a failure.
+`--write` puts what was found into the table of docs/proof.md; rows of faults that were not tried stay. `--check` tries none: it says whether
+each fault's place is there still, and whether the table has a row for each, with a finder.
 """
 import argparse
 import re
@@ -15,13 +18,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = [
-    ["cargo", "test", "-q", "-p", "pillarbox-core", "-p", "pillarbox-sim", "--no-fail-fast"],
-    ["cargo", "test", "-q", "-p", "pillarbox-store", "--features", "conformance", "--test", "backends", "--test", "kill", "--test", "crash", "--no-fail-fast"],
-    ["cargo", "test", "-q", "-p", "pillarbox-driver", "--no-fail-fast"],
+    ["cargo", "test", "-q", "-p", "pillarbox-core", "-p", "pillarbox-sim"],
+    ["cargo", "test", "-q", "-p", "pillarbox-store", "--features", "conformance", "--lib", "--tests"],
+    ["cargo", "test", "-q", "-p", "pillarbox-driver"],
 ]
 
 SESSION, VIEW, FRAME = "core/src/session/", "core/src/view/mod.rs", "core/src/wire/frame.rs"
-OPS, COMMAND = "store/src/ops/", "core/src/command/"
+OPS, COMMAND, SQLITE = "store/src/ops/", "core/src/command/", "store/src/sqlite/"
 
 # What goes wrong, where, what stands there, what is put in its place.
 FAULTS = [
@@ -42,7 +45,7 @@ FAULTS = [
     ("* among UIDs is the largest number", VIEW, "SeqNumber::Last => last.get(),", "SeqNumber::Last => u32::MAX,"),
     ("a number beyond the mailbox is ignored", VIEW, "                return Err(OutOfRange);", "                continue;"),
     ("the literal of a refused command is not swallowed", FRAME, "        self.mode = Mode::SkipLiteral { left: literal.size };\n        Step::Again\n    }", "        self.mode = Mode::SkipLiteral { left: 0 };\n        Step::Again\n    }"),
-    ("a line is one octet longer than allowed", FRAME, "if line > bounds.line {", "if line > bounds.line + 1 {"),
+    ("a line is one octet longer than allowed", FRAME, "if line > bounds.line && bounds", "if line > bounds.line + 1 && bounds"),
     ("LF alone ends a line", FRAME, "if lf > 0 && self.buffer[lf - 1] == b'\\r' && self.line_start() < lf {", "if lf > 0 && self.line_start() < lf {"),
     ("COPYUID pairs in another order", COMMAND + "copy.rs", "    put_uids(&mut code, &from);", "    put_uids(&mut code, &from.iter().rev().copied().collect::<Vec<_>>());"),
     ("MODIFIED forgets what was refused before", COMMAND + "store.rs", "self.refused = self.refused.union(&set.refused);", "self.refused = set.refused.clone();"),
@@ -64,6 +67,35 @@ FAULTS = [
     ("an upload of the wrong length is stored", "store/src/upload.rs", "        if self.received != self.size {", "        if self.received > self.size {"),
     ("a sync is skipped", "store/src/pack/write.rs", "        if let Err(e) = self.file.sync() {\n            self.distrust();", "        if let Err(e) = std::io::Result::Ok(()) {\n            self.distrust();"),
     ("a new segment is not synced with its folder", "store/src/pack/write.rs", "File::open(files.dir()).and_then(|dir| dir.sync_all());", "File::open(files.dir()).map(drop);"),
+    # Framing and parsing.
+    ("a refused APPEND leaves the framer within its command", FRAME, "            self.mode = Mode::Line { start: 0 };\n            return Step::Frame(Frame::Append(piece, literal));", "            return Step::Frame(Frame::Append(piece, literal));"),
+    ("a literal announced behind a refused line is not swallowed", FRAME, "                if !literal.synchronizing && literal.size <= bounds.swallow =>", "                if !literal.synchronizing && literal.size > bounds.swallow =>"),
+    ("numbers above 32 bits are cut to them", "core/src/parse/lex.rs", "    match u32::try_from(n).ok().and_then(NonZeroU32::new) {", "    match NonZeroU32::new(n as u32) {"),
+    # What a client is told of mail.
+    ('NIL for ""', "core/src/message/quote.rs", "        Some(text) => string(out, text),", "        Some(text) if !text.is_empty() => string(out, text),\n        Some(_) => out.extend_from_slice(b\"NIL\"),"),
+    ("% in LIST crosses the separator", "core/src/mailbox/pattern.rs", "if c == '/' { 0 } else { self.percents[at] }", "self.percents[at]"),
+    ("a partial FETCH brings an octet more", COMMAND + "fetch/section.rs", "        Some((offset, length)) => (offset.min(size), offset.saturating_add(length).min(size)),", "        Some((offset, length)) => (offset.min(size), offset.saturating_add(length + 1).min(size)),"),
+    ("PEEK sets \\Seen", COMMAND + "fetch/mod.rs", "FetchItem::Section { peek: false, .. } | FetchItem::Binary { peek: false, .. }", "FetchItem::Section { .. } | FetchItem::Binary { peek: false, .. }"),
+    ("the empty text is found in no picture", "core/src/search/eval.rs", "            *answer = Some(needle.found());\n        }\n        Ok(())", "            *answer = Some(false && needle.found());\n        }\n        Ok(())"),
+    # Views and what is told of changes.
+    ("UIDs are looked up late: in the mailbox, not in what was told", VIEW, "        self.intersect(&UidSet::from_ranges(\n            set.iter().map(|&(a, b)| (number(a), number(b))),\n        ))", "        UidSet::from_ranges(set.iter().map(|&(a, b)| (number(a), number(b))))"),
+    ("VANISHED is told without its last UID", SESSION + "selected.rs", "            let gone = self.view.remove(gone);\n", "            let mut gone = self.view.remove(gone);\n            let _ = gone.split_off_after(gone.len() - 1);\n"),
+    ("the numbers of EXPUNGE count upwards", VIEW, "            .flat_map(|&(a, b)| (a..=b).rev())", "            .flat_map(|&(a, b)| a..=b)"),
+    ("CHANGEDSINCE compares with >=", OPS + "view.rs", "if op.changed_since.is_some_and(|m| message.modseq <= m) {", "if op.changed_since.is_some_and(|m| message.modseq < m) {"),
+    ("the saved result keeps what is gone", COMMAND + "mod.rs", "SequenceSet::Saved => Ok(selected.view.intersect(&s.saved.to_set())),", "SequenceSet::Saved => Ok(s.saved.to_set()),"),
+    # What is kept, and when it is told.
+    ("a change is told before it is durable", SQLITE + "threads.rs", "        if let Err(e) = self.finish() {", "        if let Some(tell) = lock(&self.shared.notices).clone() {\n            batch.notices.iter().for_each(|n| tell(*n));\n        }\n        if let Err(e) = self.finish() {"),
+    ("a change is answered before it is durable", SQLITE + "threads.rs", "        batch.replies.push((slot, done.reply));", "        let _ = &batch.replies;\n        slot.send(done.reply);"),
+    ("a command that fails keeps half of what it did", SQLITE + "threads.rs", 'let _ = self.conn.execute_batch("ROLLBACK TO job; RELEASE job");', 'let _ = self.conn.execute_batch("RELEASE job");'),
+    ("UIDs that were perhaps told are given again after a crash", SQLITE + "replay.rs", "            arrived(&mut mailbox, message);\n", "            let _ = message;\n"),
+    ("a recovery forgets the modseqs of flags", SQLITE + "replay.rs", "                (message.flags, message.modseq) = (flags, modseq);", "                message.flags = flags;"),
+    ("a recovery forgets HIGHESTMODSEQ", SQLITE + "replay.rs", "        if modseq > ModSeq(0) {\n            self.t.log_expunge(&mut mailbox, modseq, uids)?;\n        }", "        if modseq > ModSeq(0) {\n            let _ = self.t.log_expunge(&mut mailbox.clone(), ModSeq(1), uids);\n        }"),
+    ("changes of flags are not in the log", SQLITE + "tables.rs", "        self.told(mailbox, modseq);\n        self.log(&entry, None).map(drop)\n    }\n\n    fn bury_message", "        let _ = &entry;\n        self.told(mailbox, modseq);\n        Ok(())\n    }\n\n    fn bury_message"),
+    ("a mailbox is found by its name alone", SQLITE + "tables.rs", 'let sql = "SELECT * FROM mailbox WHERE owner = ?1 AND name = ?2";', 'let sql = "SELECT * FROM mailbox WHERE (owner = ?1 OR owner <> ?1) AND name = ?2";'),
+    ("a block's checksum is not looked at", "store/src/pack/record.rs", "    if crc32c::crc32c(octets).to_le_bytes() != crc[..] {", "    if crc.len() != CRC {"),
+    ("a torn transaction counts", "store/src/pack/scan.rs", "                complete: complete && good,", "                complete: complete || good || true,"),
+    ("a password is right when its beginning is", "store/src/accounts/mod.rs", "(0..a.len().max(b.len())).fold(a.len() ^ b.len(), |all, i| {", "(0..a.len().min(b.len())).fold(0, |all, i| {"),
+    ("a connection that left is still sent notices", "driver/src/hub.rs", "            entry.watched.remove(&mailbox);\n        }\n        state.forget(mailbox, self.id);", "            entry.watched.remove(&mailbox);\n        }"),
 ]
 
 
@@ -72,28 +104,39 @@ def run(command, **options):
 
 
 def found_by(copy):
-    """The tests that fail, or None."""
+    """Which tests fail, and after how many seconds of testing and seeds; or None."""
+    tested = 0.0
     for command in TESTS:
+        built = run([*command, "--no-run"], cwd=copy)
+        if built.returncode != 0:
+            raise SystemExit("the fault does not compile:\n" + built.stderr[-2000:])
+        since = time.monotonic()
         try:
             result = run(command, cwd=copy, timeout=400)
         except subprocess.TimeoutExpired:
-            return "a test that does not end"
+            return "a test that does not end", "400 s"
+        tested += time.monotonic() - since
         if result.returncode == 0:
             continue
         said = result.stdout + result.stderr
-        if "could not compile" in said:
-            raise SystemExit("the fault does not compile:\n" + said[-2000:])
         names = sorted(set(re.findall(r"^    ([a-z0-9_:]+)$", said, re.M)))
-        return ", ".join(f"`{name}`" for name in names[:4]) + (" …" if len(names) > 4 else "") or "a process that fails"
+        finder = ", ".join(f"`{name}`" for name in names[:4]) + (" …" if len(names) > 4 else "")
+        # The seeds are tried from 0 on.
+        seed = re.search(r"\bseed (\d+)", said)
+        seeds = f", {int(seed[1]) + 1} seeds" if seed else ""
+        return finder or "a process that fails", f"{tested:.0f} s{seeds}"
     return None
 
 
+def is_there(root, fault):
+    _, path, there, _ = fault
+    return (root / path).read_text().count(there) == 1
+
+
 def try_fault(copy, fault):
-    name, path, there, instead = fault
+    _, path, there, instead = fault
     file = copy / path
     text = file.read_text()
-    if text.count(there) != 1:
-        return "its place is not there any more"
     file.write_text(text.replace(there, instead))
     try:
         return found_by(copy)
@@ -101,26 +144,65 @@ def try_fault(copy, fault):
         file.write_text(text)
 
 
+# The table in docs/proof.md.
+PROOF = ROOT / "docs/proof.md"
+TABLE = re.compile(r"(<!-- sim/faults.py --write -->\n\| fault \| found by \| after \|\n\|---\|---\|---\|\n)(.*?)(<!-- end -->)", re.S)
+
+
+def rows():
+    """The table's rows by their fault."""
+    table = TABLE.search(PROOF.read_text())
+    if not table:
+        sys.exit("docs/proof.md has no table of faults")
+    return {line.split(" | ")[0].removeprefix("| "): line for line in table[2].splitlines()}
+
+
+def write(found):
+    """Puts rows into the table, in the order of the faults."""
+    known = rows() | {name: f"| {name} | {finder} | {after} |" for name, (finder, after) in found.items()}
+    lines = [known[name] + "\n" for name, *_ in FAULTS if name in known]
+    text = PROOF.read_text()
+    PROOF.write_text(TABLE.sub(lambda m: m[1] + "".join(lines) + m[3], text))
+
+
+def check():
+    """What is wrong with the faults and their table."""
+    names = [fault[0] for fault in FAULTS]
+    wrong = [f"its place is not there, or there more than once: {f[0]}" for f in FAULTS if not is_there(ROOT, f)]
+    wrong += [f"two faults of one name: {name}" for name in sorted(set(names)) if names.count(name) > 1]
+    table = rows()
+    wrong += [f"docs/proof.md does not say who found: {name}" for name in names if name not in table]
+    wrong += [f"docs/proof.md has a row of no fault: {name}" for name in table if name not in names]
+    wrong += [f"nothing found: {name}" for name, row in table.items() if "**nothing**" in row]
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="faults whose name holds this word")
-    parser.add_argument("--table", help="a file for the table")
+    parser.add_argument("--write", action="store_true", help="write the table of docs/proof.md")
+    parser.add_argument("--check", action="store_true", help="try nothing; are the faults' places and rows there?")
     options = parser.parse_args()
-    rows, missed = [], 0
+    if options.check:
+        wrong = check()
+        sys.exit("sim/faults.py: " + "\n".join(wrong) if wrong else 0)
+    missed, tried = 0, 0
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
         for fault in (f for f in FAULTS if options.only in f[0]):
-            since = time.monotonic()
-            finder = try_fault(copy, fault)
-            seconds = time.monotonic() - since
-            good = finder is not None and not finder.startswith("its place")
-            missed += not good
-            print(f"{'found ' if good else 'MISSED'} {seconds:5.0f} s  {fault[0]}: {finder}", flush=True)
-            rows.append(f"| {fault[0]} | {finder or '**nothing**'} |")
-    if options.table:
-        Path(options.table).write_text("\n".join(["| fault | found by |", "|---|---|", *rows, ""]))
-    sys.exit(f"{missed} of {len(rows)} faults were not found" if missed else 0)
+            tried += 1
+            if not is_there(copy, fault):
+                missed += 1
+                print(f"MISSED  {fault[0]}: its place is not there any more", flush=True)
+                continue
+            found = try_fault(copy, fault)
+            missed += found is None
+            finder, after = found or ("**nothing**", "")
+            print(f"{'found ' if found else 'MISSED'}  {fault[0]}: {finder}, {after}", flush=True)
+            if options.write:
+                write({fault[0]: (finder, after)})
+    sys.exit(f"{missed} of {tried} faults were not found" if missed else 0)
 
 
 if __name__ == "__main__":
