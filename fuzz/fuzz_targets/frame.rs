@@ -20,6 +20,7 @@ fuzz_target!(|input: &[u8]| {
         line: 160 + usize::from(line),
         command: 160 + usize::from(command) * 2,
         swallow: u64::from(swallow),
+        literals: u64::from(swallow) * 2,
         skip: 1000,
     };
     for commands in [true, false] {
@@ -143,7 +144,7 @@ impl<'a> Slow<'a> {
             return self.skip(
                 tag(&self.input[self.command..]),
                 refusal,
-                (self.line - self.command) as u64,
+                ((self.line - self.command) as u64, 0),
                 self.line,
             );
         }
@@ -192,7 +193,7 @@ impl<'a> Slow<'a> {
         self.skip(
             head,
             Refusal::Literal,
-            0,
+            (0, size),
             end + 2 + usize::try_from(size).ok()?,
         )
     }
@@ -218,7 +219,7 @@ impl<'a> Slow<'a> {
         }
         let end = at.checked_add(usize::try_from(literal.size).ok()?)?;
         match choice {
-            Choice::Skip => self.skip(None, Refusal::Literal, 0, end),
+            Choice::Skip => self.skip(None, Refusal::Literal, (0, literal.size), end),
             _ => {
                 let octets = self.input.get(at..end)?.to_vec();
                 self.told.push(Told::Stream(octets, end));
@@ -227,12 +228,12 @@ impl<'a> Slow<'a> {
         }
     }
 
-    /// From `at` on everything up to the command's end is dropped: so many octets were before.
+    /// From `at` on everything up to the command's end is dropped: so many octets of lines and of literals were before.
     fn skip(
         &mut self,
         head: Option<Vec<u8>>,
         refusal: Refusal,
-        mut skipped: u64,
+        (mut skipped, mut swallowed): (u64, u64),
         mut at: usize,
     ) -> Option<()> {
         loop {
@@ -241,10 +242,12 @@ impl<'a> Slow<'a> {
             skipped += end.map_or(rest, |end| end + 2 - at) as u64;
             let announced = end.and_then(|end| announced(&self.input[at..end]));
             let lost = match announced {
-                Some((size, synchronizing, digits)) => {
-                    digits > 20 || !synchronizing && size > self.bounds.swallow
+                Some((_, _, digits)) if digits > 20 => true,
+                Some((size, false, _)) => {
+                    swallowed = size.saturating_add(swallowed);
+                    size > self.bounds.swallow || swallowed > self.bounds.literals
                 }
-                None => false,
+                _ => false,
             };
             if skipped > self.bounds.skip || lost {
                 self.told.push(Told::Lost(head, refusal));
