@@ -2,3 +2,5 @@
 
 pub(crate) mod frame;
 pub(crate) mod output;
+#[cfg(test)]
+mod slow;
