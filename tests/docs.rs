@@ -52,6 +52,7 @@ fn paths_exist() {
         "SECURITY.md",
         "docs/embedding.md",
         "docs/limits.md",
+        "docs/replay.md",
         "docs/serving.md",
         "docs/storage-format.md",
     ];
@@ -71,7 +72,12 @@ fn paths_exist() {
 
 #[test]
 fn links_lead_somewhere() {
-    for document in ["README.md", "docs/embedding.md", "docs/serving.md"] {
+    for document in [
+        "README.md",
+        "docs/embedding.md",
+        "docs/replay.md",
+        "docs/serving.md",
+    ] {
         let text = read(document);
         let folder = Path::new(document).parent().unwrap_or(Path::new(""));
         for link in text

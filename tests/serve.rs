@@ -9,6 +9,8 @@ mod harness;
 mod library;
 #[path = "serve/log.rs"]
 mod log;
+#[path = "serve/record.rs"]
+mod record;
 #[path = "serve/signals.rs"]
 mod signals;
 

@@ -7,6 +7,8 @@ mod control;
 mod demo;
 mod log;
 mod prompt;
+mod record;
+mod replay;
 mod runtime;
 mod serve;
 mod signals;
@@ -36,6 +38,8 @@ enum Command {
     /// Checks or mends the folder that mail is kept in.
     #[command(subcommand)]
     Store(store::Store),
+    /// Plays the recording of a connection, without a store, and says whether the answers are the same octets.
+    Replay(replay::Replay),
 }
 
 /// Runs what the arguments say.
@@ -48,5 +52,6 @@ pub fn run() -> Result<(), Box<dyn Error>> {
         Command::Config(check) => check.run(),
         Command::Account(account) => account.run(),
         Command::Store(store) => store.run(),
+        Command::Replay(replay) => replay.run(),
     }
 }

@@ -18,6 +18,7 @@ use super::check::{load_file, load_tls, read_tls, tls_fault};
 use super::config::{self, Config, Source};
 use super::control::Control;
 use super::log::{Level, Line, Log};
+use super::record::Recordings;
 use super::runtime::Choice;
 use super::signals;
 
@@ -48,6 +49,10 @@ impl Serve {
                 true => builder.listen_tls(listener.address.to_string()),
                 false => builder.listen(listener.address.to_string()),
             };
+        }
+        if let Some(record) = &config.record {
+            let recordings = Recordings::open(record, &log)?;
+            builder = builder.record(move |peer| recordings.begin(peer));
         }
         if let Some(tls) = &tls {
             builder = builder.tls(tls.clone());
@@ -204,7 +209,8 @@ impl Reload {
         if self.needs_restart(&config) {
             // It was checked against other listeners than there are.
             settings.plaintext_login &= service.settings().plaintext_login;
-            let text = "store, listen, tls (there or not) and accounts change at a restart only";
+            let text =
+                "store, listen, tls (there or not), accounts and record change at a restart only";
             let line = Line::new(Level::Warn, "restart_needed");
             self.log.write(line.field("why", text));
         }
@@ -217,6 +223,7 @@ impl Reload {
             || config.listen != self.began.listen
             || config.tls.is_some() != self.began.tls.is_some()
             || config.accounts != self.began.accounts
+            || config.record != self.began.record
     }
 
     fn certificates(&self, config: &Config) -> Result<(), String> {

@@ -4,7 +4,7 @@ mod limits;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 use pillarbox::driver::Settings;
@@ -22,6 +22,7 @@ pub struct Config {
     pub listen: Vec<Listener>,
     pub tls: Option<TlsFiles>,
     pub accounts: Source,
+    pub record: Option<Record>,
     /// What a running server can change.
     pub settings: Settings,
 }
@@ -48,6 +49,16 @@ pub enum Source {
     Store,
     /// A file of `name:hash` lines.
     File(PathBuf),
+}
+
+/// Where connections are recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    pub folder: PathBuf,
+    /// Octets of one recording at the most.
+    pub max_octets: u64,
+    /// Files in the folder at the most.
+    pub max_files: usize,
 }
 
 /// What is wrong with a configuration, and where.
@@ -104,6 +115,7 @@ impl Config {
                 key: folder.join(&table.key),
             }),
             accounts: file.accounts.read(folder)?,
+            record: file.record.as_ref().map(|r| r.read(folder)).transpose()?,
             settings,
         };
         config.meets(&file)?;
@@ -177,6 +189,7 @@ struct File {
     tls: Option<TlsTable>,
     #[serde(default)]
     accounts: AccountsTable,
+    record: Option<RecordTable>,
     #[serde(default)]
     limits: limits::Table,
 }
@@ -194,6 +207,14 @@ struct ListenTable {
 struct TlsTable {
     certificates: PathBuf,
     key: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordTable {
+    folder: PathBuf,
+    max_octets: Option<Spanned<i64>>,
+    max_files: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -243,13 +264,20 @@ fn server_name(name: &Spanned<String>) -> Result<String, Fault> {
 }
 
 fn count(key: &str, value: &Spanned<i64>) -> Result<usize, Fault> {
-    let number = usize::try_from(*value.get_ref()).ok();
-    number
-        .filter(|n| (1..=1_000_000).contains(n))
-        .ok_or_else(|| {
-            let text = format!("{key} is {}; expected 1 to 1000000", value.get_ref());
-            Fault::at(value.span(), text)
-        })
+    within(key, value, 1..=1_000_000)
+}
+
+fn within<T: TryFrom<i64>>(
+    key: &str,
+    value: &Spanned<i64>,
+    range: RangeInclusive<i64>,
+) -> Result<T, Fault> {
+    let number = Some(*value.get_ref()).filter(|n| range.contains(n));
+    number.and_then(|n| T::try_from(n).ok()).ok_or_else(|| {
+        let (least, most) = range.into_inner();
+        let text = format!("{key} is {}; expected {least} to {most}", value.get_ref());
+        Fault::at(value.span(), text)
+    })
 }
 
 impl ListenTable {
@@ -284,6 +312,23 @@ impl AccountsTable {
     }
 }
 
+impl RecordTable {
+    fn read(&self, folder: &Path) -> Result<Record, Fault> {
+        let mut record = Record {
+            folder: folder.join(&self.folder),
+            max_octets: 16 << 20,
+            max_files: 1000,
+        };
+        if let Some(octets) = &self.max_octets {
+            record.max_octets = within("max_octets", octets, 4096..=1 << 40)?;
+        }
+        if let Some(files) = &self.max_files {
+            record.max_files = count("max_files", files)?;
+        }
+        Ok(record)
+    }
+}
+
 fn line_of(text: &str, at: usize) -> usize {
     let before = text.as_bytes().iter().take(at);
     before.filter(|b| **b == b'\n').count() + 1
@@ -315,11 +360,19 @@ mod tests {
         };
         let uncommented: String = EXAMPLE
             .lines()
-            .map(|line| line.strip_prefix('#').filter(|l| is_key(l)).unwrap_or(line))
+            .map(|line| {
+                let bare = line.strip_prefix('#');
+                let is_shown = |l: &&str| is_key(l) || *l == "[record]";
+                bare.filter(is_shown).unwrap_or(line)
+            })
             .map(|line| format!("{line}\n"))
             .collect();
-        let all = parse(&uncommented.replace("path = \"users\"", "")).unwrap();
+        let mut all = parse(&uncommented.replace("path = \"users\"", "")).unwrap();
+        let record = all.record.take().unwrap();
+        assert_eq!(record.folder, Path::new("/etc/recordings"));
         assert_eq!(all, config);
+        let least = format!("{GOOD}[record]\nfolder = \"recordings\"\n");
+        assert_eq!(parse(&least).unwrap().record, Some(record));
         let limits = uncommented.split("[limits]").nth(1).unwrap();
         let debug = format!("{:?}", config.settings.limits);
         let fields = debug.matches(": ").count();
@@ -370,6 +423,11 @@ mod tests {
             (
                 with("[accounts]\npath = \"x\"\n"),
                 "8: path is only for source",
+            ),
+            (with("[record]\n"), "7: missing field `folder`"),
+            (
+                with("[record]\nfolder = \"r\"\nmax_octets = 10\n"),
+                "9: max_octets is 10; expected 4096 to ",
             ),
             (with("x x\n"), "7: "),
             (
