@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use pillarbox_core::effect::{MailboxRef, Notice};
@@ -13,6 +13,7 @@ use pillarbox_store::{Notices, one_host};
 
 use crate::inbox::Inbox;
 use crate::service::Settings;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What all connections of a server share; cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,13 @@
 //! What reaches one connection from other threads: replies, notices, the end.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use pillarbox_core::effect::{MailboxRef, Notice, Reply};
 use pillarbox_core::id::ModSeq;
 use pillarbox_core::session::Bye;
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A connection's letter box.
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(crate) struct Inbox(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     replies: Vec<Reply>,
-    /// Merged: the latest of each mailbox.
+    /// Merged: the highest of each mailbox, or that it is gone, in whatever order they came.
     notices: BTreeMap<MailboxRef, Option<ModSeq>>,
     bye: Option<Bye>,
     waker: Option<Waker>,
@@ -42,7 +43,12 @@ impl Inbox {
 
     pub(crate) fn notice(&self, notice: Notice) {
         self.put(|state| {
-            state.notices.insert(notice.mailbox, notice.modseq);
+            let entry = state.notices.entry(notice.mailbox);
+            let level = entry.or_insert(notice.modseq);
+            *level = match (*level, notice.modseq) {
+                (Some(here), Some(new)) => Some(here.max(new)),
+                _ => None,
+            };
         });
     }
 
@@ -83,5 +89,32 @@ impl Inbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held; the state is good even so.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pillarbox_core::id::{AccountId, MailboxId};
+
+    use super::*;
+
+    #[test]
+    fn a_notice_that_is_late_hides_nothing() {
+        let mailbox = MailboxRef {
+            owner: AccountId(1),
+            id: MailboxId(1),
+        };
+        let level = |modseqs: &[Option<u64>]| {
+            let inbox = Inbox::default();
+            for modseq in modseqs {
+                let modseq = modseq.map(ModSeq);
+                inbox.notice(Notice { mailbox, modseq });
+            }
+            inbox.take(None).and_then(|l| l.notices[&mailbox])
+        };
+        assert_eq!(level(&[Some(6), Some(5)]), Some(ModSeq(6)));
+        assert_eq!(level(&[Some(5), Some(6)]), Some(ModSeq(6)));
+        assert_eq!(level(&[None, Some(5)]), None);
+        assert_eq!(level(&[Some(5), None]), None);
     }
 }

@@ -7,6 +7,7 @@ mod io;
 mod record;
 mod recording;
 mod service;
+mod sync;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 mod tls;
 

@@ -1,10 +1,12 @@
 //! The two doors of a store: submission with completion for effects, and a level-triggered one for notices.
 
 use std::fmt;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use pillarbox_core::effect::{Call, Effect, Notice, Op, Reply, StoreError};
 use pillarbox_core::id::AccountId;
+
+use crate::sync::mpsc;
 
 /// Keeps mail. One trait fits memory, threads with group commit and async clients, and knows no runtime.
 ///

@@ -1,10 +1,11 @@
 //! Errors as clients and operators read them.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard};
 
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use pillarbox_core::mailbox::MailboxName;
+
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) fn no_mailbox(name: &MailboxName) -> StoreError {
     StoreError::new(

@@ -15,6 +15,7 @@ mod record;
 mod reserve;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sync;
 mod table;
 mod upload;
 

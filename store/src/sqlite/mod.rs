@@ -1,5 +1,6 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
+mod group;
 mod queue;
 mod recover;
 mod replay;

@@ -1,10 +1,11 @@
 //! Jobs for several threads, each of which waits without holding what the others need.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::contract::Job;
 use crate::error::lock;
+use crate::sync::{Condvar, Mutex, PoisonError};
 
 /// Jobs that no thread has taken yet.
 #[derive(Default)]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use pillarbox_core::effect::{Effect, ErrorKind, Notice, Reply, StoreError};
+use pillarbox_core::effect::{Effect, ErrorKind, Notice, StoreError};
 use rusqlite::Connection;
 
 use super::Shared;
+use super::group::Waiting;
 use super::queue::Worker;
 use super::recover::set_mark;
 use super::tables::{Transaction, VIEW_GRACE, failed, now};
@@ -28,7 +29,7 @@ pub(super) struct Group {
 /// What a batch is to tell once it is durable.
 #[derive(Default)]
 struct Batch {
-    replies: Vec<(ReplySlot, Reply)>,
+    replies: Waiting,
     notices: Vec<Notice>,
     accounts: BTreeSet<u64>,
 }
@@ -65,21 +66,16 @@ impl Group {
             return;
         }
         if let Err(e) = self.finish() {
-            // Nothing of this batch happened: a reply that says otherwise must not go out.
             let _ = self.conn.execute_batch("ROLLBACK");
             self.pack.roll_back();
             if e.kind == ErrorKind::OverQuota {
                 // From here on mail can go and not come, until there is room for both.
                 self.shared.reserve.release();
             }
-            let failure = |(slot, reply): (ReplySlot, Reply)| slot.send(reply.refuse(e.clone()));
-            batch.replies.into_iter().for_each(failure);
-            return;
+            return batch.replies.settle(Err(&e));
         }
         lock(&self.shared.known).extend(batch.accounts);
-        for (slot, reply) in batch.replies {
-            slot.send(reply);
-        }
+        batch.replies.settle(Ok(()));
         if let Some(tell) = lock(&self.shared.notices).clone() {
             batch.notices.into_iter().for_each(|n| tell(n));
         }
@@ -124,7 +120,7 @@ impl Group {
             batch.notices.extend(done.notices);
             batch.accounts.extend(owner.map(|o| o.0));
         }
-        batch.replies.push((slot, done.reply));
+        batch.replies.add(slot, done.reply);
     }
 
     fn begin_step(&self, effect: &Effect) -> Result<()> {
