@@ -13,12 +13,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = [
-    ["cargo", "test", "-q", "-p", "pillarbox-core", "-p", "pillarbox-sim"],
+    ["cargo", "test", "-q", "-p", "pillarbox-sim", "--tests"],
+    ["cargo", "test", "-q", "-p", "pillarbox-core", "--lib", "--tests"],
     ["cargo", "test", "-q", "-p", "pillarbox-store", "--features", "conformance", "--lib", "--tests"],
     ["cargo", "test", "-q", "-p", "pillarbox-driver"],
 ]
@@ -44,7 +44,7 @@ FAULTS = [
     ("a break leaves uploads behind", COMMAND + "append.rs", "uploads.extend(begun.map(|upload| UploadAbort { upload }));", "let _ = begun;"),
     ("* among UIDs is the largest number", VIEW, "SeqNumber::Last => last.get(),", "SeqNumber::Last => u32::MAX,"),
     ("a number beyond the mailbox is ignored", VIEW, "                return Err(OutOfRange);", "                continue;"),
-    ("the literal of a refused command is not swallowed", FRAME, "        self.mode = Mode::SkipLiteral { left: literal.size };\n        Step::Again\n    }", "        self.mode = Mode::SkipLiteral { left: 0 };\n        Step::Again\n    }"),
+    ("the literal of a refused command is not swallowed", FRAME, "        self.mode = Mode::SkipLiteral { left: size };", "        self.mode = Mode::SkipLiteral { left: size.min(1) };"),
     ("a line is one octet longer than allowed", FRAME, "if line > bounds.line && bounds", "if line > bounds.line + 1 && bounds"),
     ("LF alone ends a line", FRAME, "if lf > 0 && self.buffer[lf - 1] == b'\\r' && self.line_start() < lf {", "if lf > 0 && self.line_start() < lf {"),
     ("COPYUID pairs in another order", COMMAND + "copy.rs", "    put_uids(&mut code, &from);", "    put_uids(&mut code, &from.iter().rev().copied().collect::<Vec<_>>());"),
@@ -69,7 +69,7 @@ FAULTS = [
     ("a new segment is not synced with its folder", "store/src/pack/write.rs", "File::open(files.dir()).and_then(|dir| dir.sync_all());", "File::open(files.dir()).map(drop);"),
     # Framing and parsing.
     ("a refused APPEND leaves the framer within its command", FRAME, "            self.mode = Mode::Line { start: 0 };\n            return Step::Frame(Frame::Append(piece, literal));", "            return Step::Frame(Frame::Append(piece, literal));"),
-    ("a literal announced behind a refused line is not swallowed", FRAME, "                if !literal.synchronizing && literal.size <= bounds.swallow =>", "                if !literal.synchronizing && literal.size > bounds.swallow =>"),
+    ("a literal announced behind a refused line is not swallowed", FRAME, "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(literal.size);", "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(0);"),
     ("numbers above 32 bits are cut to them", "core/src/parse/lex.rs", "    match u32::try_from(n).ok().and_then(NonZeroU32::new) {", "    match NonZeroU32::new(n as u32) {"),
     # What a client is told of mail.
     ('NIL for ""', "core/src/message/quote.rs", "        Some(text) => string(out, text),", "        Some(text) if !text.is_empty() => string(out, text),\n        Some(_) => out.extend_from_slice(b\"NIL\"),"),
@@ -110,15 +110,14 @@ def found_by(copy):
         built = run([*command, "--no-run"], cwd=copy)
         if built.returncode != 0:
             raise SystemExit("the fault does not compile:\n" + built.stderr[-2000:])
-        since = time.monotonic()
         try:
-            result = run(command, cwd=copy, timeout=400)
+            result = run(command, cwd=copy, timeout=900)
         except subprocess.TimeoutExpired:
-            return "a test that does not end", "400 s"
-        tested += time.monotonic() - since
+            return "a test that does not end", "900 s"
+        said = result.stdout + result.stderr
+        tested += sum(map(float, re.findall(r"finished in ([\d.]+)s", said)))
         if result.returncode == 0:
             continue
-        said = result.stdout + result.stderr
         names = sorted(set(re.findall(r"^    ([a-z0-9_:]+)$", said, re.M)))
         finder = ", ".join(f"`{name}`" for name in names[:4]) + (" …" if len(names) > 4 else "")
         # The seeds are tried from 0 on.

@@ -273,10 +273,10 @@ impl Members {
         match self {
             Self::Runs(runs) => runs.iter().find_map(|&(first, last)| {
                 let here = u32::from(last - first) + 1;
-                let found = u16::try_from(u32::from(first) + n).ok();
-                let within = n < here;
+                let found = (n < here).then(|| u32::from(first) + n);
                 n = n.saturating_sub(here);
-                found.filter(|_| within)
+                // Less than SPAN, which a u16 holds.
+                found.and_then(|offset| u16::try_from(offset).ok())
             }),
             Self::Bits(bits) => bits.iter().enumerate().find_map(|(word, &ones)| {
                 let here = ones.count_ones();
@@ -388,6 +388,7 @@ mod tests {
         assert_eq!(blocks.len() as usize, model.len());
         assert_eq!(blocks.last().map(Uid::get), model.last().copied());
         assert_eq!(blocks.nth(blocks.len()), None);
+        assert_eq!(blocks.nth(u32::MAX), None);
         for _ in 0..queries {
             let near = match model.len() {
                 0 => 1,
