@@ -7,8 +7,11 @@ use bytes::Bytes;
 use core::fmt::Write;
 
 use crate::ast::AppendPart;
-use crate::command::{name, reply, skip};
-use crate::effect::{NewMessage, Outcome, UploadAbort, UploadBegin, UploadChunk, UploadCommit};
+use crate::command::mailboxes::differs;
+use crate::command::{list, name, reply, skip};
+use crate::effect::{
+    Committed, NewMessage, Outcome, UploadAbort, UploadBegin, UploadChunk, UploadCommit,
+};
 use crate::id::UploadId;
 use crate::mailbox::MailboxName;
 use crate::parse::{self, Context};
@@ -19,6 +22,8 @@ use crate::wire::frame::{Frame, Literal};
 #[derive(Debug)]
 struct Append {
     name: MailboxName,
+    /// The name as it was sent, where it is not in its normal form.
+    old_name: Option<Bytes>,
     messages: Vec<NewMessage>,
     coming: Option<(AppendPart, Literal)>,
     at: At,
@@ -54,8 +59,10 @@ pub(crate) fn begin(s: &mut Session, piece: &Bytes, literal: Literal) -> Box<dyn
         Ok(name) => name,
         Err(done) => return refuse(s, literal, done),
     };
+    let old_name = differs(s, &mailbox, &name).then_some(mailbox);
     let mut append = Append {
         name,
+        old_name,
         messages: Vec::new(),
         coming: None,
         at: At::Beginning,
@@ -251,24 +258,28 @@ impl Append {
                 }
             },
             At::Committing => match reply::<UploadCommit>(outcome) {
-                Ok(committed) => {
-                    if let Some(selected) = s
-                        .selected
-                        .as_mut()
-                        .filter(|m| m.mailbox == committed.mailbox)
-                    {
-                        selected.doubt();
-                    }
-                    let mut text = format!("[APPENDUID {} ", committed.uid_validity.0);
-                    put_uids(&mut text, &committed.uids);
-                    text.push_str("] APPEND completed");
-                    Step::Done(Done::ok(text))
-                }
+                Ok(committed) => self.committed(s, &committed),
                 Err(error) => Step::Done(s.failed_target("UploadCommit", &error)),
             },
             At::Aborting => self.fail(s, Done::no("[SERVERBUG] The append failed")),
             At::Streaming | At::Between => Step::Again,
         }
+    }
+}
+
+impl Append {
+    fn committed(&self, s: &mut Session, committed: &Committed) -> Step {
+        if let Some(old) = &self.old_name {
+            list::write_renamed(&mut s.out, &self.name, old, false);
+        }
+        let selected = s.selected.as_mut();
+        if let Some(selected) = selected.filter(|m| m.mailbox == committed.mailbox) {
+            selected.doubt();
+        }
+        let mut text = format!("[APPENDUID {} ", committed.uid_validity.0);
+        put_uids(&mut text, &committed.uids);
+        text.push_str("] APPEND completed");
+        Step::Done(Done::ok(text))
     }
 }
 

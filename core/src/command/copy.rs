@@ -60,6 +60,7 @@ impl Copying {
             return Step::Gone;
         };
         let (actor, mailbox, to) = (s.actor(), selected.mailbox, self.to.clone());
+        let now = s.now.unix;
         let absent = if self.uid {
             Absent::Ignore
         } else {
@@ -74,6 +75,7 @@ impl Copying {
                 uids,
                 absent,
                 to,
+                now,
             })
         } else {
             let uids = core::mem::take(&mut self.left);
@@ -83,6 +85,7 @@ impl Copying {
                 uids,
                 absent,
                 to,
+                now,
             })
         }
     }

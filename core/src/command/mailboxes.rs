@@ -99,10 +99,12 @@ pub(crate) fn rename(s: &mut Session, from: &Bytes, to: &Bytes) -> Step {
         name: target.clone(),
         gone: false,
     });
+    let now = s.now.unix;
     wait(s, Simple::Rename, renamed, |actor| Rename {
         actor,
         from: source,
         to: target,
+        now,
     })
 }
 

@@ -68,6 +68,8 @@ pub struct Copy {
     pub absent: Absent,
     /// To this one.
     pub to: MailboxName,
+    /// Now, seconds since 1970: SAVEDATE where they arrive (RFC 8514 §3).
+    pub now: i64,
 }
 
 /// What a copy or a move does when messages are not there any more.
@@ -103,6 +105,8 @@ pub struct Move {
     pub absent: Absent,
     /// To this one, which may be the same.
     pub to: MailboxName,
+    /// Now, seconds since 1970: SAVEDATE where they arrive (RFC 8514 §3).
+    pub now: i64,
 }
 
 /// Where messages moved.

@@ -186,6 +186,8 @@ pub struct Rename {
     pub from: MailboxName,
     /// The new name.
     pub to: MailboxName,
+    /// Now, seconds since 1970: SAVEDATE of what moves out of INBOX (RFC 8514 §3).
+    pub now: i64,
 }
 
 /// Adds or takes away a subscription; the mailbox need not exist.

@@ -142,6 +142,9 @@ fn qresync(c: &mut Cursor<'_>) -> Parsed<Qresync> {
     let seqs = known_set(c)?;
     c.space()?;
     let uids = known_set(c)?;
+    if !(ascends(&seqs) && ascends(&uids)) {
+        return syntax("The numbers and UIDs that match ascend");
+    }
     qresync.seq_match = Some((seqs, uids));
     c.expect(b"))", "Expected ))")?;
     Ok(qresync)
@@ -156,6 +159,23 @@ fn known_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
         }
         _ => syntax("Expected numbers, without * or $"),
     }
+}
+
+/// Numbers from the least to the greatest, each once (RFC 7162 §3.2.5.2).
+fn ascends(set: &SequenceSet) -> bool {
+    use crate::ast::SeqNumber::Number;
+    let SequenceSet::Ranges(ranges) = set else {
+        return false;
+    };
+    let mut last = 0;
+    ranges.iter().all(|range| {
+        let (Number(first), Number(end)) = range else {
+            return false;
+        };
+        let rises = last < first.get() && first <= end;
+        last = end.get();
+        rises
+    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use pillarbox_core::set::UidSet;
 
 use crate::contract::{Backend, Job};
 
+/// When everything happens, seconds since 1970.
+const NOW: i64 = 1_000_000;
+
 /// What a call gives: the reply's value or the store's refusal.
 pub type Answer<T> = Result<T, StoreError>;
 
@@ -137,7 +140,13 @@ impl<'a> Client<'a> {
     /// RENAME.
     pub fn rename(&self, from: &str, to: &str) -> Answer<()> {
         let (actor, from, to) = (self.actor, name(from), name(to));
-        self.ask(Rename { actor, from, to })
+        let now = NOW;
+        self.ask(Rename {
+            actor,
+            from,
+            to,
+            now,
+        })
     }
 
     /// SUBSCRIBE or UNSUBSCRIBE.
@@ -219,7 +228,7 @@ impl<'a> Client<'a> {
             actor: self.actor,
             name: name(n),
             messages: uploads.iter().map(new).collect(),
-            now: 1_000_000,
+            now: NOW,
         })
     }
 
@@ -247,7 +256,7 @@ impl<'a> Client<'a> {
             actor: self.actor,
             name: name(n),
             messages: messages.iter().map(new).collect::<Answer<_>>()?,
-            now: 1_000_000,
+            now: NOW,
         })
     }
 
@@ -316,6 +325,7 @@ impl<'a> Client<'a> {
             uids,
             absent: Absent::Ignore,
             to,
+            now: NOW,
         })
     }
 
@@ -328,6 +338,7 @@ impl<'a> Client<'a> {
             uids,
             absent: Absent::Ignore,
             to,
+            now: NOW,
         })
     }
 

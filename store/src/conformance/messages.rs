@@ -23,6 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
         "copy and move: none, when one is gone and may not be",
         absent,
     ),
+    ("a copy is saved when it is copied", saved),
     ("move leaves nothing behind", moves),
     ("expunged messages stay readable for a while", grace),
     ("search", search),
@@ -191,6 +192,7 @@ fn absent(s: &dyn Backend) {
         uids: uids.clone(),
         absent,
         to: to.clone(),
+        now: 0,
     });
     let moved = c.ask(Move {
         actor,
@@ -198,6 +200,7 @@ fn absent(s: &dyn Backend) {
         uids,
         absent,
         to: to.clone(),
+        now: 0,
     });
     let gone = ErrorKind::ExpungeIssued;
     assert_eq!(copied.unwrap_err().kind, gone);
@@ -209,8 +212,41 @@ fn absent(s: &dyn Backend) {
         uids: one(1),
         absent,
         to,
+        now: 0,
     });
     assert_eq!(copied.unwrap().uids, [(uid(1), uid(1))]);
+}
+
+fn saved(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    c.create("to").unwrap();
+    c.append("INBOX", MAIL).unwrap();
+    c.append("INBOX", MAIL).unwrap();
+    let mailbox = c.examine("INBOX").unwrap().mailbox;
+    let (actor, absent, to) = (c.actor(), Absent::Ignore, name("to"));
+    let copied = c.ask(Copy {
+        actor,
+        mailbox,
+        uids: one(1),
+        absent,
+        to: to.clone(),
+        now: 2_000_000,
+    });
+    let moved = c.ask(Move {
+        actor,
+        mailbox,
+        uids: one(2),
+        absent,
+        to,
+        now: 3_000_000,
+    });
+    copied.unwrap();
+    moved.unwrap();
+    let state = c.state().unwrap();
+    let dates =
+        |at: usize| -> Vec<i64> { state[at].messages.iter().map(|m| m.save_date).collect() };
+    assert_eq!(dates(0), [1_000_000]);
+    assert_eq!(dates(1), [2_000_000, 3_000_000]);
 }
 
 fn moves(s: &dyn Backend) {

@@ -121,7 +121,7 @@ fn known(table: &Keywords, names: &FlagNames) -> Flags {
 pub(super) fn copy(t: &mut dyn Tables, op: &Copy, notices: &mut Vec<Notice>) -> Result<Copied> {
     let source = by_reference(t, op.actor, op.mailbox)?;
     let messages = named_messages(t, &source, &op.uids, op.absent)?;
-    let (copied, target) = copy_messages(t, &source, op.actor.account, &op.to, &messages)?;
+    let (copied, target) = copy_messages(t, &source, op.actor.account, &op.to, &messages, op.now)?;
     if !messages.is_empty() {
         notices.push(notice(&target));
     }
@@ -134,6 +134,7 @@ fn copy_messages(
     owner: AccountId,
     to: &MailboxName,
     messages: &[Message],
+    now: i64,
 ) -> Result<(Copied, Mailbox)> {
     let mut target = named(t, owner, to)?;
     let mut copies = Vec::new();
@@ -150,6 +151,7 @@ fn copy_messages(
         target.keywords = keywords;
         let mut copy = message.clone();
         copy.flags = flags;
+        copy.save_date = now;
         arrive(&mut target, &mut copy)?;
         copies.push((message.uid, copy));
     }
@@ -186,18 +188,19 @@ pub(super) fn arrive(mailbox: &mut Mailbox, message: &mut Message) -> Result<()>
 pub(super) fn relocate(t: &mut dyn Tables, op: &Move, notices: &mut Vec<Notice>) -> Result<Moved> {
     let source = by_reference(t, op.actor, op.mailbox)?;
     let messages = named_messages(t, &source, &op.uids, op.absent)?;
-    move_messages(t, source, &op.to, &messages, notices)
+    move_messages(t, source, &op.to, &messages, op.now, notices)
 }
 
 pub(super) fn move_all(
     t: &mut dyn Tables,
     source: Mailbox,
     to: &MailboxName,
+    now: i64,
     notices: &mut Vec<Notice>,
 ) -> Result<()> {
     let uids = t.uids(source.id)?;
     let messages = each(t, &source, &uids)?;
-    move_messages(t, source, to, &messages, notices).map(drop)
+    move_messages(t, source, to, &messages, now, notices).map(drop)
 }
 
 fn move_messages(
@@ -205,9 +208,10 @@ fn move_messages(
     source: Mailbox,
     to: &MailboxName,
     messages: &[Message],
+    now: i64,
     notices: &mut Vec<Notice>,
 ) -> Result<Moved> {
-    let (copied, target) = copy_messages(t, &source, source.owner, to, messages)?;
+    let (copied, target) = copy_messages(t, &source, source.owner, to, messages, now)?;
     let moved: UidSet = messages.iter().map(|m| m.uid).collect();
     // The source may be the target, whose counters have just changed.
     let mut source = t

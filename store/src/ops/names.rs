@@ -135,7 +135,7 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     if op.from == inbox() {
         create_parents(t, owner, &op.to)?;
         create_mailbox(t, owner, op.to.clone(), None)?;
-        return super::change::move_all(t, source, &op.to, notices);
+        return super::change::move_all(t, source, &op.to, op.now, notices);
     }
     let prefix = format!("{}/", op.from.as_str());
     if op.to.as_str().starts_with(&prefix) {
