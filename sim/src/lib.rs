@@ -2,7 +2,7 @@
 //!
 //! A script is lines: `C: …` is sent with CRLF, `C| …` as it stands with `\r`, `\n`, `\\` and `\xNN` undone, `S: …` is expected, where
 //! `<any>` stands for any text and `<$name>` for a word, the same wherever the name stands. `B.C:` and `B.S:` are another connection's; `#` begins a comment; `time +N` lets N seconds pass;
-//! `option no-plaintext` and the like set a server up; `S~ …` passes over everything up to a line; `include NAME` stands for a prelude; `tls`, `eof`
+//! `option no-plaintext` and the like set a server up, `option tls` with TLS from the first octet; `S~ …` passes over everything up to a line; `include NAME` stands for a prelude; `tls`, `eof`
 //! and `closed` put TLS in place, close the client's side, and ask that the session be over; `== title` begins a script, and its title names the
 //! RFC and section that decide.
 

@@ -225,6 +225,7 @@ impl Script {
         match option.split_once('=') {
             None if option == "no-plaintext" => self.options.no_plaintext = true,
             None if option == "starttls" => self.options.starttls = true,
+            None if option == "tls" => self.options.tls = true,
             Some(("append", n)) => self.options.limits.append = n.parse().ok()?,
             Some(("line", n)) => self.options.limits.line = n.parse().ok()?,
             Some(("command", n)) => self.options.limits.command = n.parse().ok()?,

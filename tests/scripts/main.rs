@@ -28,7 +28,7 @@ const AT_ONCE: usize = 3;
 const CHUNKINGS: [Chunking; 3] = [Chunking::Whole, Chunking::Octets, Chunking::Random(7)];
 
 /// Scripts that cannot run over a transport, by the beginning of their name. Each is tried all the same, and must fail.
-const NOT_OVER: [(&str, ListenerKind, &str); 7] = [
+const NOT_OVER: [(&str, ListenerKind, &str); 9] = [
     (
         "starttls.txt (",
         ListenerKind::Plain,
@@ -39,6 +39,12 @@ const NOT_OVER: [(&str, ListenerKind, &str); 7] = [
         ListenerKind::Plain,
         "the same",
     ),
+    (
+        "tls.txt (RFC 9051 §6.2.1",
+        ListenerKind::Plain,
+        "it needs TLS from the first octet",
+    ),
+    ("tls.txt (RFC 9051 §6.2.3", ListenerKind::Plain, "the same"),
     ("starttls.txt (", ListenerKind::Tls, TLS_IS_THERE),
     ("logindisabled.txt (", ListenerKind::Tls, TLS_IS_THERE),
     (
