@@ -142,8 +142,9 @@ fn qresync(c: &mut Cursor<'_>) -> Parsed<Qresync> {
     let seqs = known_set(c)?;
     c.space()?;
     let uids = known_set(c)?;
-    if !(ascends(&seqs) && ascends(&uids)) {
-        return syntax("The numbers and UIDs that match ascend");
+    match (ascending(&seqs), ascending(&uids)) {
+        (Some(seqs), Some(uids)) if seqs == uids => {}
+        _ => return syntax("Numbers and UIDs that match are as many, and ascend"),
     }
     qresync.seq_match = Some((seqs, uids));
     c.expect(b"))", "Expected ))")?;
@@ -161,21 +162,24 @@ fn known_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     }
 }
 
-/// Numbers from the least to the greatest, each once (RFC 7162 §3.2.5.2).
-fn ascends(set: &SequenceSet) -> bool {
+/// How many numbers there are; `None`: they do not go from the least to the greatest, each once (RFC 7162 §3.2.5.2).
+fn ascending(set: &SequenceSet) -> Option<u64> {
     use crate::ast::SeqNumber::Number;
     let SequenceSet::Ranges(ranges) = set else {
-        return false;
+        return None;
     };
-    let mut last = 0;
-    ranges.iter().all(|range| {
+    let (mut count, mut last) = (0, 0);
+    for range in ranges {
         let (Number(first), Number(end)) = range else {
-            return false;
+            return None;
         };
-        let rises = last < first.get() && first <= end;
+        if first.get() <= last || end < first {
+            return None;
+        }
+        count += u64::from(end.get() - first.get()) + 1;
         last = end.get();
-        rises
-    })
+    }
+    Some(count)
 }
 
 #[cfg(test)]
