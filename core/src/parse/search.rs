@@ -266,9 +266,13 @@ fn search_modseq(c: &mut Cursor<'_>) -> Parsed<crate::id::ModSeq> {
     modseq(c)
 }
 
-/// An identity of ours is a letter and hexadecimal digits (RFC 8474 §7 allows any, none of which can be ours).
+/// objectid = 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 §7); one of ours is a letter and hexadecimal digits, and no other can be.
 fn object_id(c: &mut Cursor<'_>, letter: u8) -> Parsed<Option<u64>> {
     let text = c.astring("Expected an object identity")?;
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if !(1..=255).contains(&text.len()) || !text.iter().all(allowed) {
+        return syntax("Expected an object identity");
+    }
     let digits = text
         .strip_prefix(&[letter])
         .and_then(|d| core::str::from_utf8(d).ok());
