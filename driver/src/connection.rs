@@ -228,6 +228,9 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 let sign_in = matches!(effect, Effect::Authenticate(_));
                 let job = Job::new(effect, move |reply: Reply| inbox.reply(reply));
                 if sign_in {
+                    if let Some(membership) = &self.membership {
+                        membership.signs_in();
+                    }
                     self.service.accounts.authenticate(job)
                 } else {
                     self.service.backend.submit(job)
@@ -239,9 +242,10 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     fn event(&mut self, event: &Event) {
         self.record.event(event);
         if let (Event::LoggedIn { account, .. }, Some(membership)) = (event, &self.membership) {
-            membership.signed_in(account.id);
-            if !self.service.accounts.admits(account.id) {
-                self.inbox.bye(Bye::AccountDisabled);
+            let ended = membership.signed_in(account.id);
+            let barred = !self.service.accounts.admits(account.id);
+            if let Some(reason) = ended.or(barred.then_some(Bye::AccountDisabled)) {
+                self.inbox.bye(reason);
             }
         }
     }

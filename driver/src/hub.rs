@@ -35,6 +35,8 @@ struct State {
 struct Entry {
     inbox: Arc<Inbox>,
     account: Option<AccountId>,
+    /// While it signs in: accounts whose sessions were ended since it began, and why.
+    signing: Option<BTreeMap<AccountId, Bye>>,
     /// What it counts for: an address, or being refused.
     counts: Counts,
     watched: BTreeSet<MailboxRef>,
@@ -61,15 +63,17 @@ impl Hub {
         addresses.get(&one_host(address)).copied().unwrap_or(0)
     }
 
-    /// Ends the sessions of an account.
+    /// Ends the sessions of an account, and those that are signing in to it: what they were let in by may be what changed.
     pub fn disconnect(&self, account: AccountId, reason: Bye) {
-        let inboxes: Vec<_> = self
-            .state()
-            .connections
-            .values()
-            .filter(|e| e.account == Some(account))
-            .map(|e| e.inbox.clone())
-            .collect();
+        let mut inboxes = Vec::new();
+        for entry in self.state().connections.values_mut() {
+            if entry.account == Some(account) {
+                inboxes.push(entry.inbox.clone());
+            }
+            if let Some(ended) = &mut entry.signing {
+                ended.insert(account, reason);
+            }
+        }
         inboxes.iter().for_each(|inbox| inbox.bye(reason));
     }
 
@@ -134,6 +138,7 @@ impl Hub {
             Entry {
                 inbox,
                 account: None,
+                signing: None,
                 counts,
                 watched: BTreeSet::new(),
             },
@@ -182,10 +187,19 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn signed_in(&self, account: AccountId) {
+    /// A password is going to be checked.
+    pub(crate) fn signs_in(&self) {
         if let Some(entry) = self.hub.state().connections.get_mut(&self.id) {
-            entry.account = Some(account);
+            entry.signing = Some(BTreeMap::new());
         }
+    }
+
+    /// It was right; if the account's sessions were ended meanwhile, why this one ends too.
+    pub(crate) fn signed_in(&self, account: AccountId) -> Option<Bye> {
+        let mut state = self.hub.state();
+        let entry = state.connections.get_mut(&self.id)?;
+        entry.account = Some(account);
+        entry.signing.take()?.remove(&account)
     }
 
     pub(crate) fn watch(&self, mailbox: MailboxRef) {

@@ -65,31 +65,34 @@ impl Request {
         Ok(request)
     }
 
-    /// Does what is asked; with a hub, sessions of an account that may not be used any more end.
+    /// Does what is asked; with a hub, sessions that could not be begun any more end.
     pub fn apply(
         &self,
         table: &AccountTable,
         hub: Option<&Hub>,
     ) -> Result<Vec<String>, AccountError> {
-        let barred = match self {
+        let ended = match self {
             Self::List => return Ok(table.list().iter().map(row).collect()),
             Self::Add { name, hash } => {
                 table.add(name, hash)?;
                 None
             }
             Self::SetHash { name, hash } => {
-                table.set_hash(name, hash)?;
-                None
+                let account = table.set_hash(name, hash)?;
+                Some((account, Bye::PasswordChanged))
             }
             Self::Enable { name } => {
                 table.set_enabled(name, true)?;
                 None
             }
-            Self::Disable { name } => Some(table.set_enabled(name, false)?),
-            Self::Remove { name } => Some(table.remove(name)?),
+            Self::Disable { name } => {
+                let account = table.set_enabled(name, false)?;
+                Some((account, Bye::AccountDisabled))
+            }
+            Self::Remove { name } => Some((table.remove(name)?, Bye::AccountDisabled)),
         };
-        if let (Some(account), Some(hub)) = (barred, hub) {
-            hub.disconnect(account, Bye::AccountDisabled);
+        if let (Some((account, reason)), Some(hub)) = (ended, hub) {
+            hub.disconnect(account, reason);
         }
         Ok(Vec::new())
     }

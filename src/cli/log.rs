@@ -187,6 +187,7 @@ fn reason(reason: Option<CloseReason>) -> &'static str {
         Some(CloseReason::Server(Bye::Shutdown)) => "shutdown",
         Some(CloseReason::Server(Bye::TooManyConnections)) => "too_many_connections",
         Some(CloseReason::Server(Bye::AccountDisabled)) => "account_disabled",
+        Some(CloseReason::Server(Bye::PasswordChanged)) => "password_changed",
         Some(CloseReason::SwitchFailed) => "tls_failed",
         Some(CloseReason::ServerBug) => "server_bug",
         Some(_) => "other",

@@ -156,6 +156,8 @@ pub enum Bye {
     TooManyConnections,
     /// The account was disabled or removed.
     AccountDisabled,
+    /// The account has another password now.
+    PasswordChanged,
 }
 
 /// Why a session ended.

@@ -235,5 +235,6 @@ fn farewell(reason: Bye) -> &'static str {
         Bye::Shutdown => "[UNAVAILABLE] The server is stopping; connect again in a moment",
         Bye::TooManyConnections => "[UNAVAILABLE] There are too many connections; try again later",
         Bye::AccountDisabled => "[CONTACTADMIN] This account was disabled or removed",
+        Bye::PasswordChanged => "[EXPIRED] The password was changed; sign in with the new one",
     }
 }

@@ -123,6 +123,7 @@ impl Word for Bye {
             Self::Shutdown,
             Self::TooManyConnections,
             Self::AccountDisabled,
+            Self::PasswordChanged,
         ];
         let name = words.plain()?;
         all.into_iter().find(|bye| format!("{bye:?}") == name)

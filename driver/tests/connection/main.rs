@@ -7,6 +7,7 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use pillarbox_core::effect::{Account, Effect};
 use pillarbox_core::id::AccountId;
 use pillarbox_core::session::{Bye, CloseReason, Event};
 use pillarbox_driver::{ListenerKind, Observer, Service, ServiceBuilder, Summary};
@@ -346,4 +347,29 @@ fn every_end_is_told_once() {
     let ends = ends.0.lock().expect("no test panics with the lock");
     let reasons: Vec<_> = ends.iter().map(|s| s.reason).collect();
     assert_eq!(reasons, [Some(CloseReason::Logout), None]);
+}
+
+#[test]
+fn a_sign_in_that_crosses_a_new_password_ends() {
+    for (changed, ends) in [(AccountId(7), true), (AccountId(8), false)] {
+        let slow = Arc::new(Slow::default());
+        let backend = Arc::new(Memory::with_validity(1));
+        let service = Service::builder(backend, slow.clone())
+            .plaintext_login(true)
+            .build();
+        let mut client = connect(&service);
+        client.send(b"a LOGIN tim old\r\nb SELECT INBOX\r\n");
+        service.hub().disconnect(changed, Bye::PasswordChanged);
+        let job = slow.0.lock().expect("nothing panics").pop();
+        let (effect, slot) = job.expect("it waits").into_parts();
+        let Effect::Authenticate(call) = effect else {
+            panic!("{effect:?} is no sign-in");
+        };
+        let name = "tim".into();
+        let id = AccountId(7);
+        slot.send(call.answer(Ok(Account { id, name })));
+        let said = client.said();
+        assert_eq!(said.contains("\r\n* BYE [EXPIRED] "), ends, "{said}");
+        assert_eq!(said.contains("b OK"), !ends, "{said}");
+    }
 }

@@ -129,11 +129,32 @@ pub fn models() {
                 ends.disconnect(AccountId(7), Bye::AccountDisabled);
             });
             // As a connection does when its session has signed in.
-            membership.signed_in(AccountId(7));
+            let _ = membership.signed_in(AccountId(7));
             if !admitted.load(Ordering::SeqCst) {
                 inbox.bye(Bye::AccountDisabled);
             }
             assert_eq!(next_bye(&inbox), Bye::AccountDisabled);
+            operator.join().expect("it does not panic");
+        },
+    );
+    model(
+        "a password that is changed while somebody signs in with it lets nobody in",
+        || {
+            let hub = Hub::default();
+            let (inbox, membership) = enter(&hub);
+            let is_old = Arc::new(AtomicBool::new(true));
+            let (password, ends) = (is_old.clone(), hub.clone());
+            let operator = thread::spawn(move || {
+                password.store(false, Ordering::SeqCst);
+                ends.disconnect(AccountId(7), Bye::PasswordChanged);
+            });
+            membership.signs_in();
+            if is_old.load(Ordering::SeqCst) {
+                if let Some(reason) = membership.signed_in(AccountId(7)) {
+                    inbox.bye(reason);
+                }
+                assert_eq!(next_bye(&inbox), Bye::PasswordChanged);
+            }
             operator.join().expect("it does not panic");
         },
     );
