@@ -68,10 +68,23 @@ fn verify_and_rebuild_tell_what_they_found() {
 }
 
 #[test]
+fn compact_tells_what_is_left() {
+    let temp = Temp::new("store-compact");
+    let compacted = temp.run("compact");
+    let printed = text(&compacted.stdout);
+    assert!(compacted.status.success(), "{printed}");
+    assert!(
+        printed.contains("octets of packs and index are left of"),
+        "{printed}"
+    );
+    assert!(temp.run("verify").status.success());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let temp = Temp::new("store-none");
     std::fs::remove_dir_all(&temp.0).unwrap();
-    for what in ["verify", "rebuild"] {
+    for what in ["verify", "rebuild", "compact"] {
         let none = temp.run(what);
         let said = text(&none.stderr);
         assert!(

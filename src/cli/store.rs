@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use pillarbox::store::{rebuild, verify};
+use pillarbox::store::{compact, rebuild, verify};
 
 /// What can be done with a store that no server uses.
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,11 @@ pub enum Store {
     },
     /// Makes the index anew from the packs; the old one is set aside.
     Rebuild {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// Gives back all room that expunged mail takes up; a server does it little by little.
+    Compact {
         /// The store's folder.
         folder: PathBuf,
     },
@@ -73,6 +78,15 @@ impl Store {
                         "Flags are as far back as the packs tell; clients will fetch them again"
                     )?;
                 }
+                Ok(())
+            }
+            Self::Compact { folder } => {
+                let done = compact(folder)?;
+                writeln!(
+                    out,
+                    "{} octets of packs and index are left of {}",
+                    done.after, done.before
+                )?;
                 Ok(())
             }
         }

@@ -27,4 +27,6 @@ pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Embedded, OpenError, Options, Problem, Rebuilt, Verified, rebuild, verify};
+pub use sqlite::{
+    Compacted, Embedded, OpenError, Options, Problem, Rebuilt, Verified, compact, rebuild, verify,
+};

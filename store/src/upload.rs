@@ -130,6 +130,17 @@ impl Upload {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl crate::pack::Body for Upload {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn each_window(&mut self, window: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.for_each(window)
+    }
+}
+
 /// A file that goes away with the upload.
 struct Spool {
     file: File,

@@ -9,7 +9,7 @@ use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::Uid;
 use pillarbox_core::set::UidSet;
 use pillarbox_store::conformance::{Client, MailboxState, Model, flag_names, run};
-use pillarbox_store::{Backend, Embedded, Memory, OpenError, Options, rebuild};
+use pillarbox_store::{Backend, Embedded, Memory, OpenError, Options, compact, rebuild};
 
 struct Temp(PathBuf);
 
@@ -268,11 +268,6 @@ fn a_large_message_is_spooled_and_nothing_stays_of_it() {
 #[test]
 fn the_golden_store_of_format_1_opens() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1");
-    if std::env::var_os("PILLARBOX_WRITE_GOLDEN").is_some() {
-        let store = Embedded::open(&golden, Options::default()).unwrap();
-        append(&store, "INBOX", GOLDEN).unwrap();
-        append(&store, "INBOX", b"second").unwrap();
-    }
     let temp = Temp::new();
     copy_dir(&golden, &temp.0);
     let store = temp.open();
@@ -294,15 +289,30 @@ fn the_golden_store_of_format_1_opens() {
 /// Written by the first version of format 2; every later version opens it.
 #[test]
 fn the_golden_store_of_format_2_opens() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-2");
+    let temp = golden_opens("format-2");
+    assert!(temp.0.join("index.format-2").exists());
+}
+
+/// Written by the first version of format 3, and compacted: what its first segment held is told anew in the second.
+#[test]
+fn the_golden_store_of_format_3_opens() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-3");
     if std::env::var_os("PILLARBOX_WRITE_GOLDEN").is_some() {
         write_golden(&golden);
+        assert!(compact(&golden).unwrap().after > 0);
     }
+    assert!(!golden.join("packs/0000000000000000.pack").exists());
+    golden_opens("format-3");
+}
+
+fn golden_opens(format: &str) -> Temp {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let temp = Temp::new();
-    copy_dir(&golden, &temp.0);
+    copy_dir(&golden.join(format), &temp.0);
     let first = golden_state(&temp.open());
     rebuild(&temp.0).unwrap();
     assert_eq!(golden_state(&temp.open()), first);
+    temp
 }
 
 fn write_golden(path: &Path) {
@@ -323,6 +333,7 @@ fn write_golden(path: &Path) {
         .unwrap();
     one.subscribe("ghost", true).unwrap();
     one.create("gone").unwrap();
+    one.append("gone", &[b'x'; 20_000]).unwrap();
     one.delete("gone").unwrap();
     two.append("INBOX", b"of two").unwrap();
 }

@@ -62,6 +62,7 @@ fn child() {
         "large" => fill(&disk, 180_000),
         "spooled" => fill(&disk, 700_000),
         "bare" => bare(&disk),
+        "again" => again(&disk),
         "read-only" => read_only(&disk),
         "tiny" => tiny(&disk),
         other => panic!("no such check: {other}"),
@@ -86,6 +87,11 @@ fn a_full_disk_refuses_messages_that_are_spooled() {
 #[test]
 fn what_a_full_disk_refused_does_not_come_back() {
     on_disk(3_000, "bare");
+}
+
+#[test]
+fn a_full_disk_has_room_again_for_what_was_expunged() {
+    on_disk(14_000, "again");
 }
 
 #[test]
@@ -175,6 +181,39 @@ fn bare(disk: &Path) {
     drop(store);
     let store = open();
     check(Client::new(&store, 1), &kept, 3000);
+    drop(store);
+    verify(disk, |p| panic!("{p}")).unwrap();
+}
+
+/// Full, emptied, and full again: nobody does anything but delete.
+fn again(disk: &Path) {
+    let mut options = Options::default();
+    options.reserve = 1 << 20;
+    options.segment = 256 << 10;
+    options.upkeep = Duration::from_millis(10);
+    let store = Embedded::open(disk, options).unwrap();
+    let client = Client::new(&store, 1);
+    let first = client.append("INBOX", &text(0, 20_000)).unwrap();
+    let fill = || {
+        let refused = |n: &u32| client.append("INBOX", &text(*n, 40_000)).is_err();
+        (1..).find(refused).unwrap()
+    };
+    let fitted = fill();
+    assert!(fitted > 100, "{fitted}");
+    let opened = client.examine("INBOX").unwrap();
+    let uids = opened.uids.difference(&UidSet::range(first, first));
+    let deleted = flag_names(SystemFlags::DELETED, &[]);
+    let set = client.set(opened.mailbox, uids.clone(), FlagOp::Add, deleted, None);
+    set.unwrap();
+    client.expunge(opened.mailbox, uids).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut again = 0;
+    while again * 10 < fitted * 9 {
+        assert!(Instant::now() < end, "{fitted} fitted, then {again}");
+        again += fill() - 1;
+    }
+    let kept = client.examine("INBOX").unwrap();
+    assert!(client.body(kept.mailbox, first).unwrap() == text(0, 20_000));
     drop(store);
     verify(disk, |p| panic!("{p}")).unwrap();
 }

@@ -1,6 +1,8 @@
 //! What records say, as octets: numbers little-endian, texts with their length.
 //!
-//! Version 2 writes every change. Version 1 wrote no flags and no subscriptions, and one record for each message that went.
+//! Version 2 writes every change, and since format 3 the last two kinds. Version 1 wrote no flags and no subscriptions, and one record for each message that went.
+
+use std::collections::BTreeMap;
 
 use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::SpecialUse;
@@ -49,6 +51,10 @@ pub(crate) enum Entry {
     Cut(u64, u64),
     /// The entries since `start` are one transaction: so many, with this checksum of theirs.
     Commit { start: u64, count: u32, check: u32 },
+    /// A message's octets, moved here.
+    Body(AccountId, EmailId, ThreadId),
+    /// An account with the last validity that it was given, and the last number given to anything.
+    Account(AccountId, u32, u64),
 }
 
 /// What a mailbox's record says besides its name.
@@ -57,6 +63,7 @@ pub(crate) struct Counters {
     pub uid_next: u32,
     pub highest_modseq: ModSeq,
     pub special_use: Option<SpecialUse>,
+    pub floor: ModSeq,
 }
 
 impl Home {
@@ -95,12 +102,45 @@ impl Entry {
             uid_next: mailbox.uid_next.get(),
             highest_modseq: mailbox.highest_modseq,
             special_use: mailbox.special_use,
+            floor: mailbox.floor,
         };
         Self::Mailbox(Home::of(mailbox), Some(counters))
     }
 
+    /// That these messages of one modseq have the flags that they have.
+    pub(crate) fn flags<'a>(
+        mailbox: &Mailbox,
+        modseq: ModSeq,
+        messages: impl IntoIterator<Item = &'a Message>,
+    ) -> Self {
+        let mut groups: BTreeMap<(u8, u128), UidSet> = BTreeMap::new();
+        for m in messages {
+            let key = (m.flags.system.0, m.flags.keywords);
+            groups.entry(key).or_default().insert(m.uid);
+        }
+        let named = |(system, keywords)| {
+            let system = SystemFlags(system);
+            Named::of(Flags { system, keywords }, &mailbox.keywords)
+        };
+        let groups = groups.into_iter().map(|(key, uids)| (named(key), uids));
+        Self::Flags(Home::of(mailbox), modseq, groups.collect())
+    }
+
     pub(crate) fn subscribed(owner: AccountId, name: &MailboxName, on: bool) -> Self {
         Self::Subscribed(owner, name.as_str().to_owned(), on)
+    }
+
+    /// The mailbox that it is about.
+    pub(crate) fn home(&self) -> Option<&Home> {
+        match self {
+            Self::Message(home, ..)
+            | Self::Copy(home, ..)
+            | Self::Mailbox(home, _)
+            | Self::Gone(home, ..)
+            | Self::Dropped(home)
+            | Self::Flags(home, ..) => Some(home),
+            _ => None,
+        }
     }
 
     pub(super) fn kind(&self) -> u8 {
@@ -114,6 +154,8 @@ impl Entry {
             Self::Subscribed(..) => SUBSCRIBED,
             Self::Cut(..) => CUT,
             Self::Commit { .. } => COMMIT,
+            Self::Body(..) => BODY,
+            Self::Account(..) => ACCOUNT,
         }
     }
 
@@ -131,6 +173,7 @@ impl Entry {
                     put_number(&mut out, u64::from(c.uid_next));
                     put_number(&mut out, c.highest_modseq.0);
                     put_text(&mut out, c.special_use.map_or("", SpecialUse::name));
+                    put_number(&mut out, c.floor.0);
                 }
             }
             Self::Gone(home, modseq, uids) => {
@@ -167,6 +210,16 @@ impl Entry {
                 out.extend(count.to_le_bytes());
                 out.extend(check.to_le_bytes());
             }
+            Self::Body(owner, email, thread) => {
+                for n in [owner.0, email.0, thread.0] {
+                    put_number(&mut out, n);
+                }
+            }
+            Self::Account(owner, validity, number) => {
+                for n in [owner.0, u64::from(*validity), *number] {
+                    put_number(&mut out, n);
+                }
+            }
         }
         out
     }
@@ -185,6 +238,16 @@ impl Entry {
                 count: u32::from_le_bytes(*take(input)?),
                 check: u32::from_le_bytes(*take(input)?),
             },
+            BODY => Self::Body(
+                AccountId(number(input)?),
+                EmailId(number(input)?),
+                ThreadId(number(input)?),
+            ),
+            ACCOUNT => Self::Account(
+                AccountId(number(input)?),
+                u32::try_from(number(input)?).ok()?,
+                number(input)?,
+            ),
             _ => Self::decode_at_home(version, kind, input)?,
         };
         input.is_empty().then_some(entry)
@@ -252,6 +315,8 @@ fn counters(input: &mut &[u8]) -> Option<Counters> {
         uid_next: u32::try_from(number(input)?).ok()?,
         highest_modseq: ModSeq(number(input)?),
         special_use: SpecialUse::from_name(&text(input)?),
+        // Format 2 did not tell it, and had none.
+        floor: ModSeq(if input.is_empty() { 0 } else { number(input)? }),
     })
 }
 
@@ -352,6 +417,8 @@ const FLAGS: u8 = 6;
 const SUBSCRIBED: u8 = 7;
 const CUT: u8 = 8;
 const COMMIT: u8 = 9;
+const BODY: u8 = 10;
+const ACCOUNT: u8 = 11;
 
 #[cfg(test)]
 mod tests {
@@ -390,6 +457,7 @@ mod tests {
             uid_next: 3,
             highest_modseq: ModSeq(12),
             special_use: Some(SpecialUse::Sent),
+            floor: ModSeq(11),
         };
         let entries = [
             Entry::Message(home.clone(), Box::new(message.clone()), vec!["$A".into()]),
@@ -409,6 +477,8 @@ mod tests {
                 count: 2,
                 check: 3,
             },
+            Entry::Body(AccountId(1), EmailId(2), ThreadId(3)),
+            Entry::Account(AccountId(1), 2, 3),
         ];
         for entry in entries {
             let octets = entry.encode();

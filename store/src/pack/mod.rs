@@ -18,9 +18,10 @@ pub(crate) use codec::{Counters, Entry, Home, Named};
 #[cfg(all(test, feature = "conformance"))]
 pub(crate) use output::Output;
 pub(crate) use output::{Opener, files as open_files};
-pub(crate) use read::{Files, find_secret, segments};
+pub(crate) use read::{Files, Stored, find_secret, segments};
+pub(crate) use record::stored_len;
 pub(crate) use scan::{Batch, Scan};
-pub(crate) use write::Writer;
+pub(crate) use write::{Body, Writer};
 
 use crate::upload::WINDOW;
 

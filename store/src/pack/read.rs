@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use pillarbox_core::effect::{ErrorKind, StoreError};
 
-use super::{BLOCK, Place, SEGMENT_HEAD, Secret, file_name, record};
+use super::{BLOCK, Body, Place, SEGMENT_HEAD, Secret, file_name, record};
 use crate::error::{self, lock};
 use crate::table::Result;
 
@@ -20,6 +20,7 @@ pub(crate) struct Files {
     /// A segment whose beginning is damaged may be one of version 1.
     pub(super) guess: bool,
     open: Mutex<BTreeMap<u64, Arc<File>>>,
+    readers: RwLock<()>,
 }
 
 impl Files {
@@ -29,7 +30,18 @@ impl Files {
             secret,
             guess: false,
             open: Mutex::default(),
+            readers: RwLock::default(),
         }
+    }
+
+    /// Held by who reads the index and then what it refers to.
+    pub(crate) fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        self.readers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody reads by an index older than it is now.
+    pub(crate) fn wait_for_readers(&self) {
+        drop(self.readers.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// For finding what can be found, and for stores of format 1. Elsewhere a message in a segment that a crash tore could pass for records of version 1.
@@ -49,6 +61,17 @@ impl Files {
     /// Every segment's number, ascending.
     pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
         segments(&self.dir)
+    }
+
+    /// Removes a segment that nobody refers to any more. That it stays away after a crash is not sure before [`Self::sync_folder`].
+    pub(crate) fn remove(&self, segment: u64) -> io::Result<()> {
+        lock(&self.open).remove(&segment);
+        std::fs::remove_file(self.path(segment))
+    }
+
+    /// Makes durable which segments there are.
+    pub(crate) fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
     }
 
     pub(super) fn file(&self, segment: u64) -> io::Result<Arc<File>> {
@@ -94,6 +117,28 @@ impl Files {
             out.extend_from_slice(&block[from..to]);
         }
         Ok(out.into())
+    }
+}
+
+/// A body that is in the packs, to be written once more.
+pub(crate) struct Stored<'a> {
+    pub files: &'a Files,
+    pub place: Place,
+}
+
+impl Body for Stored<'_> {
+    fn size(&self) -> u64 {
+        self.place.size
+    }
+
+    fn each_window(&mut self, window: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut offset = 0;
+        while offset < self.place.size {
+            let octets = self.files.read(self.place, offset, BLOCK)?;
+            window(&octets)?;
+            offset += octets.len() as u64;
+        }
+        Ok(())
     }
 }
 

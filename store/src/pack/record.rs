@@ -35,6 +35,11 @@ pub(super) fn encode(entry: &Entry, size: u64, secret: Secret) -> (Vec<u8>, u32)
     (head, check)
 }
 
+/// Octets on disk of a record.
+pub(crate) fn stored_len(entry: &Entry, size: u64) -> u64 {
+    (HEAD + entry.encode().len() + TAIL.len() + CRC) as u64 + stored(size)
+}
+
 pub(super) fn segment_head(secret: Secret) -> Vec<u8> {
     let mut head = SEGMENT_MAGIC.to_vec();
     head.extend([V2, 0, 0, 0]);

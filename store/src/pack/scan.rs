@@ -149,6 +149,12 @@ impl Batch {
         self.records.iter().map(|r| (&r.entry, r.place))
     }
 
+    /// Whether every block of the message there is right.
+    pub(crate) fn is_whole_at(&self, place: Place) -> io::Result<bool> {
+        let record = self.records.iter().find(|r| r.place == place);
+        record.map_or(Ok(false), |r| r.is_whole(&self.file))
+    }
+
     /// Reads every block: the places of records that are damaged.
     pub(crate) fn damage(&self) -> io::Result<Vec<Place>> {
         let mut damaged = Vec::new();

@@ -1,6 +1,5 @@
 //! Appending to packs: one writer, at the end of the newest segment, one transaction at a time.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +7,13 @@ use super::output::{Opener, Output};
 use super::{BLOCK, CRC, Entry, Files, Place, TAIL, record, scan};
 use crate::error;
 use crate::table::Result;
-use crate::upload::Upload;
+
+/// The octets of a message that is to be written.
+pub(crate) trait Body {
+    fn size(&self) -> u64;
+    /// Hands all of them over in blocks of a pack.
+    fn each_window(&mut self, window: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+}
 
 /// The end of the log. Octets are kept until there are many or the transaction is committed.
 pub(crate) struct Writer {
@@ -16,6 +21,8 @@ pub(crate) struct Writer {
     opener: Opener,
     file: Box<dyn Output>,
     segment: u64,
+    /// Octets after which the next one is begun.
+    limit: u64,
     /// Octets in the file, and those that go behind them.
     written: u64,
     kept: Vec<u8>,
@@ -44,6 +51,7 @@ impl Writer {
         opener: Opener,
         segment: u64,
         end: Option<u64>,
+        limit: u64,
     ) -> io::Result<Self> {
         let file = match end {
             Some(_) => opener(&files.path(segment), false)?,
@@ -54,6 +62,7 @@ impl Writer {
             opener,
             file,
             segment,
+            limit,
             written: end.unwrap_or(0),
             kept: Vec::new(),
             start: 0,
@@ -80,14 +89,8 @@ impl Writer {
 
     /// Begins a transaction; in a new segment when this one is full or cannot be trusted.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        if self.suspect || self.end() >= SEGMENT {
-            let next = self.segment + 1;
-            let file = create(&self.files, &self.opener, next)
-                .map_err(|e| error::io("new segment", &e))?;
-            (self.file, self.segment, self.written) = (file, next, 0);
-            self.kept.clear();
-            self.suspect = false;
-            self.head();
+        if self.suspect || self.end() >= self.limit {
+            self.next_segment()?;
         }
         self.start = self.end();
         self.wholes.clear();
@@ -98,6 +101,23 @@ impl Writer {
         Ok(())
     }
 
+    /// Begins a new segment between two transactions; nothing is written to the present one any more.
+    pub(crate) fn next_segment(&mut self) -> Result<()> {
+        let next = self.segment + 1;
+        let file = create(&self.files, &self.opener, next);
+        let file = file.map_err(|e| error::io("new segment", &e))?;
+        (self.file, self.segment, self.written) = (file, next, 0);
+        self.kept.clear();
+        self.suspect = false;
+        self.head();
+        Ok(())
+    }
+
+    /// The segment that is written to.
+    pub(crate) fn segment(&self) -> u64 {
+        self.segment
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             end: self.end(),
@@ -105,8 +125,8 @@ impl Writer {
         }
     }
 
-    pub(crate) fn append(&mut self, entry: &Entry, upload: Option<&mut Upload>) -> Result<Place> {
-        let size = upload.as_ref().map_or(0, |u| u.size());
+    pub(crate) fn append(&mut self, entry: &Entry, body: Option<&mut dyn Body>) -> Result<Place> {
+        let size = body.as_ref().map_or(0, |b| b.size());
         let (head, check) = record::encode(entry, size, self.files.secret);
         self.put(&head)?;
         let place = Place {
@@ -115,9 +135,9 @@ impl Writer {
             size,
         };
         let mut whole = check;
-        if let Some(upload) = upload {
+        if let Some(body) = body {
             let mut block = Vec::with_capacity(BLOCK + CRC);
-            upload.for_each(|window| {
+            body.each_window(&mut |window| {
                 let crc = crc32c::crc32c(window);
                 whole = crc32c::crc32c_append(whole, &crc.to_le_bytes());
                 block.clear();
@@ -216,7 +236,7 @@ impl Writer {
 fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Output>> {
     let path = files.path(segment);
     let output = opener(&path, true)?;
-    let synced = File::open(files.dir()).and_then(|dir| dir.sync_all());
+    let synced = files.sync_folder();
     if synced.is_err() {
         // It will be tried again.
         let _ = std::fs::remove_file(&path);
@@ -224,6 +244,5 @@ fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Ou
     synced.map(|()| output)
 }
 
-const SEGMENT: u64 = 256 << 20;
 /// Octets kept before they are written.
 const KEPT: usize = 256 << 10;

@@ -1,7 +1,10 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
+mod compact;
 mod group;
+mod ledger;
 mod queue;
+mod reclaim;
 mod recover;
 mod replay;
 mod schema;
@@ -9,6 +12,8 @@ mod tables;
 #[cfg(all(test, feature = "conformance"))]
 mod tests;
 mod threads;
+mod tidy;
+mod upkeep;
 mod verify;
 
 use std::collections::BTreeSet;
@@ -16,6 +21,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pillarbox_core::effect::{Effect, ErrorKind, StoreError};
 use rusqlite::Connection;
@@ -26,8 +32,12 @@ use crate::ops;
 use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
+use ledger::Ledger;
 use queue::Queue;
+use tidy::Ages;
+use upkeep::Rules;
 
+pub use compact::{Compacted, compact};
 pub use recover::{Rebuilt, rebuild};
 pub use verify::{Problem, Verified, verify};
 
@@ -39,6 +49,12 @@ pub struct Options {
     pub readers: usize,
     /// Octets set aside so that mail can be deleted when the disk is full; 8 MB by default.
     pub reserve: u64,
+    /// Octets of a pack after which a new one is begun; 256 MB by default.
+    pub segment: u64,
+    /// How long an expunged message can still be read by sessions that were not told yet; an hour by default, and that is the most.
+    pub view_grace: Duration,
+    /// Between two looks for room that can be given back; 10 seconds by default.
+    pub upkeep: Duration,
 }
 
 impl Default for Options {
@@ -46,6 +62,24 @@ impl Default for Options {
         Self {
             readers: 2,
             reserve: 8 << 20,
+            segment: 256 << 20,
+            view_grace: Duration::from_secs(3600),
+            upkeep: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Options {
+    fn rules(&self) -> Rules {
+        let grave = i64::try_from(self.view_grace.as_secs()).unwrap_or(i64::MAX);
+        Rules {
+            ages: Ages {
+                grave,
+                ..Ages::USUAL
+            },
+            dead: 50,
+            newest: self.segment / 16,
+            pause: self.upkeep,
         }
     }
 }
@@ -159,27 +193,16 @@ impl Embedded {
         let folder = Folder::new(path, true)?;
         let reserve = Arc::new(Reserve::new(path.join("reserve"), options.reserve));
         reserve.tend();
-        let conn = folder.connect()?;
-        let is_old = schema::is_old(&conn)?;
-        let secret = schema::open(&conn, path, &folder.packs)?;
-        let mut files = Files::new(folder.packs.clone(), secret);
-        if is_old {
-            files = files.guessing();
-        }
-        let files = Arc::new(files);
-        let next = recover::replay(&conn, &files)?;
-        let pack = Writer::open(files.clone(), opener, next.segment, next.end);
-        let mut pack = pack.map_err(at(&folder.packs))?;
-        recover::log_reserved(&conn, &files, &mut pack, next.reserved)?;
+        let ledger = folder.ledger(path, opener, options.segment)?;
         let shared = Arc::new(Shared {
-            files,
+            files: ledger.files.clone(),
             uploads: Uploads::new(Some(folder.spool.clone())),
             notices: Mutex::new(None),
             known: Mutex::default(),
             reserve,
         });
         let (write, jobs) = mpsc::channel();
-        let writer = threads::Group::new(conn, pack, shared.clone());
+        let writer = threads::Group::new(ledger, shared.clone(), options.rules());
         let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
         let read = Arc::new(Queue::default());
         for _ in 0..options.readers.max(1) {
@@ -289,6 +312,27 @@ impl Folder {
             spool,
             lock,
         })
+    }
+
+    /// Opens the index and the packs, brings them to this format, and recovers what a crash left.
+    fn ledger(&self, path: &Path, opener: pack::Opener, limit: u64) -> Result<Ledger, Fault> {
+        let conn = self.connect()?;
+        let is_old = schema::is_old(&conn)?;
+        let secret = schema::open(&conn, path, &self.packs)?;
+        let mut files = Files::new(self.packs.clone(), secret);
+        if is_old {
+            files = files.guessing();
+        }
+        let files = Arc::new(files);
+        let next = recover::replay(&conn, &files)?;
+        let pack = Writer::open(files.clone(), opener, next.segment, next.end, limit);
+        let mut ledger = Ledger {
+            conn,
+            pack: pack.map_err(at(&self.packs))?,
+            files,
+        };
+        recover::log_reserved(&mut ledger, next.reserved)?;
+        Ok(ledger)
     }
 
     fn connect(&self) -> Result<Connection, Fault> {

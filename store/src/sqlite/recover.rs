@@ -8,10 +8,10 @@ use std::path::Path;
 use pillarbox_core::id::MailboxId;
 use rusqlite::Connection;
 
+use super::ledger::Ledger;
 use super::replay::Replay;
-use super::tables::Transaction;
 use super::{Fault, Folder, OpenError, at, schema};
-use crate::pack::{Batch, Entry, Files, Scan, Secret, Writer};
+use crate::pack::{Batch, Entry, Files, Scan, Secret};
 use crate::table::Tables;
 
 /// Where the writer goes on.
@@ -41,32 +41,30 @@ pub struct Rebuilt {
 pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, Fault> {
     let mark = mark(conn)?;
     let mut run = Run::new(conn, files, mark)?;
+    if run.lacks_segments().map_err(at(files.dir()))? {
+        let what = "it is older than the packs, which do not hold all that it lacks";
+        return Err(OpenError::Index(what.into()).into());
+    }
     run.all(true)?;
     run.next()
 }
 
 /// Logs which UIDs a recovery gave up, so that neither another crash nor a rebuild brings them back.
 pub(super) fn log_reserved(
-    conn: &Connection,
-    files: &Files,
-    pack: &mut Writer,
+    ledger: &mut Ledger,
     reserved: BTreeSet<MailboxId>,
 ) -> Result<(), Fault> {
     if reserved.is_empty() {
         return Ok(());
     }
-    conn.execute_batch("BEGIN IMMEDIATE")?;
-    pack.begin()?;
-    let mut index = Transaction::new(conn, files, None);
-    for id in reserved {
-        if let Some(mailbox) = index.mailbox(id)? {
-            pack.append(&Entry::mailbox(&mailbox), None)?;
+    ledger.change(|t| {
+        for id in reserved {
+            if let Some(mailbox) = t.mailbox(id)? {
+                t.log(&Entry::mailbox(&mailbox), None)?;
+            }
         }
-    }
-    if let Some(mark) = pack.commit()? {
-        set_mark(conn, mark)?;
-    }
-    conn.execute_batch("COMMIT")?;
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -95,6 +93,7 @@ fn from_packs(path: &Path) -> Result<Rebuilt, Fault> {
     if flags_lost {
         forget_flags(&conn)?;
     }
+    schema::forget_bodies(&conn)?;
     conn.execute_batch("COMMIT")?;
     let count = |sql: &str| conn.query_row(sql, [], |r| r.get(0).map(i64::cast_unsigned));
     Ok(Rebuilt {
@@ -130,7 +129,7 @@ fn set_aside(folder: &Path) -> io::Result<()> {
 }
 
 /// The log's octets up to here are in the index.
-pub(super) fn mark(conn: &Connection) -> Result<(u64, u64), Fault> {
+pub(super) fn mark(conn: &Connection) -> rusqlite::Result<(u64, u64)> {
     let one = |key: &str| {
         let sql = "SELECT value FROM meta WHERE key = ?1";
         conn.query_row(sql, [key], |r| r.get(0).map(i64::cast_unsigned))
@@ -191,6 +190,19 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// No segment goes that an index may need: one that does is a copy from before.
+    fn lacks_segments(&self) -> io::Result<bool> {
+        let mut next = self.mark.0;
+        for segment in &self.segments {
+            let is_new = self.files.path(*segment).metadata()?.len() > 0;
+            if is_new && *segment > next && self.mark > (0, 0) {
+                return Ok(true);
+            }
+            next = segment + 1;
+        }
+        Ok(false)
+    }
+
     fn from(&self, segment: u64) -> u64 {
         if segment == self.mark.0 {
             self.mark.1
@@ -244,7 +256,7 @@ impl<'a> Run<'a> {
             if batch.complete {
                 for before in held.drain(..) {
                     end = before.end;
-                    self.apply(&before)?;
+                    self.apply(&before, scan.is_v1())?;
                 }
             }
             held.push(batch);
@@ -260,7 +272,7 @@ impl<'a> Run<'a> {
                 }
             } else {
                 end = last.end;
-                self.apply(&last)?;
+                self.apply(&last, scan.is_v1())?;
             }
         }
         self.lost |= scan.is_v1() || scan.damage().any(|at| at < end);
@@ -274,10 +286,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<(), Fault> {
+    fn apply(&mut self, batch: &Batch, v1: bool) -> Result<(), Fault> {
         self.lost |= !batch.complete;
         for (entry, place) in batch.entries() {
-            self.replay.apply(entry, place)?;
+            self.replay.apply(entry, place, v1)?;
         }
         Ok(())
     }
@@ -301,7 +313,7 @@ fn is_torn(batch: &Batch) -> io::Result<bool> {
     Ok(!batch.complete || !batch.damage()?.is_empty())
 }
 
-fn cut_tail(path: &Path, end: u64) -> io::Result<()> {
+pub(super) fn cut_tail(path: &Path, end: u64) -> io::Result<()> {
     let file = File::options().write(true).open(path)?;
     file.set_len(end)?;
     file.sync_all()

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use pillarbox_core::effect::ErrorKind;
 use pillarbox_core::flag::{FlagNames, Flags, SystemFlags};
-use pillarbox_core::id::{AccountId, MailboxId, ModSeq, UidValidity};
+use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::Connection;
@@ -39,12 +39,20 @@ impl<'a> Replay<'a> {
         }
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry, place: Place) -> Result<()> {
+    /// `v1`: a segment of version 1 says so.
+    pub(super) fn apply(&mut self, entry: &Entry, place: Place, v1: bool) -> Result<()> {
         match entry {
             Entry::Message(home, message, keywords) => {
-                self.message(home, message, keywords, Some(place))
+                if self.message(home, message, keywords, v1)? {
+                    self.content(home.owner, message.email_id, message.thread_id, place)?;
+                }
+                Ok(())
             }
-            Entry::Copy(home, message, keywords) => self.message(home, message, keywords, None),
+            Entry::Copy(home, message, keywords) => {
+                self.message(home, message, keywords, v1).map(drop)
+            }
+            Entry::Body(owner, email, thread) => self.body(*owner, *email, *thread, place),
+            Entry::Account(owner, validity, number) => self.account(*owner, *validity, *number),
             Entry::Mailbox(home, counters) => self.mailbox(home, *counters),
             Entry::Gone(home, modseq, uids) => self.gone(home, *modseq, uids),
             Entry::Dropped(home) => self.dropped(home),
@@ -66,75 +74,88 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// The mailbox, made if the log said nothing of it before.
-    fn home(&mut self, home: &Home) -> Result<Mailbox> {
-        if !self.t.has_account(home.owner)? {
-            self.t.add_account(home.owner)?;
+    fn account(&mut self, owner: AccountId, validity: u32, number: u64) -> Result<()> {
+        if !self.t.has_account(owner)? {
+            self.t.add_account(owner)?;
         }
         let sql = "UPDATE account SET validity = max(validity, ?2) WHERE id = ?1";
-        let values = [signed(home.owner.0), home.uid_validity.into()];
+        let values = [signed(owner.0), validity.into()];
         self.t.conn.execute(sql, values).map_err(failed)?;
-        self.number(home.mailbox.0)?;
+        // Numbers that the log knows are never given again.
+        let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
+        let values = [signed(number)];
+        self.t.conn.execute(sql, values).map_err(failed)?;
+        Ok(())
+    }
+
+    /// The mailbox, made if the log said nothing of it before.
+    fn home(&mut self, home: &Home) -> Result<Mailbox> {
+        self.account(home.owner, home.uid_validity, home.mailbox.0)?;
         if let Some(mailbox) = self.t.mailbox(home.mailbox)? {
             return Ok(mailbox);
         }
         let validity = NonZeroU32::new(home.uid_validity).unwrap_or(NonZeroU32::MIN);
-        let name = self.free_name(home)?;
+        let name = self.claim_name(home)?;
         let mailbox = Mailbox::new(home.owner, home.mailbox, name, UidValidity(validity));
         self.t.put_mailbox(&mailbox)?;
         Ok(mailbox)
     }
 
-    /// The mailbox's name, or one of its own where another has that name already.
-    fn free_name(&mut self, home: &Home) -> Result<MailboxName> {
-        let wanted = MailboxName::new(&home.name).ok();
-        let mut number = 0;
-        let mut name = wanted;
-        loop {
-            if let Some(name) = name {
-                let other = self.t.mailbox_named(home.owner, &name)?;
-                if other.is_none_or(|m| m.id == home.mailbox) {
-                    return Ok(name);
-                }
-            }
-            number += 1;
-            let own = format!("Recovered {} {number}", home.mailbox);
-            name = MailboxName::new(&own).ok();
+    /// The mailbox's name. Another that has it by an older word of the log had it no more when this was written: where it went is told later.
+    fn claim_name(&mut self, home: &Home) -> Result<MailboxName> {
+        let Ok(name) = MailboxName::new(&home.name) else {
+            return self.free_name(home.owner, home.mailbox);
+        };
+        if let Some(mut other) = self.t.mailbox_named(home.owner, &name)?
+            && other.id != home.mailbox
+        {
+            other.name = self.free_name(home.owner, other.id)?;
+            self.t.put_mailbox(&other)?;
         }
+        Ok(name)
     }
 
-    /// Numbers that the log knows are never given again.
-    fn number(&mut self, id: u64) -> Result<()> {
-        let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
-        self.t.conn.execute(sql, [signed(id)]).map_err(failed)?;
-        Ok(())
+    /// A name for a mailbox of which the log does not say, or not yet, what it is called.
+    fn free_name(&mut self, owner: AccountId, id: MailboxId) -> Result<MailboxName> {
+        let mut number = 0_u64;
+        loop {
+            number += 1;
+            let own = MailboxName::new(&format!("Recovered {id} {number}"));
+            if let Ok(name) = own
+                && self.t.mailbox_named(owner, &name)?.is_none()
+            {
+                return Ok(name);
+            }
+        }
     }
 
     fn mailbox(&mut self, home: &Home, counters: Option<Counters>) -> Result<()> {
         let mut mailbox = self.home(home)?;
-        mailbox.name = self.free_name(home)?;
+        mailbox.name = self.claim_name(home)?;
         if let Some(counters) = counters {
             let next = NonZeroU32::new(counters.uid_next).unwrap_or(NonZeroU32::MIN);
             mailbox.uid_next = mailbox.uid_next.max(next);
             mailbox.highest_modseq = mailbox.highest_modseq.max(counters.highest_modseq);
             mailbox.special_use = counters.special_use;
+            mailbox.floor = mailbox.floor.max(counters.floor);
         }
         self.t.put_mailbox(&mailbox)
     }
 
+    /// Whether the message is there now.
     fn message(
         &mut self,
         home: &Home,
         message: &Message,
         keywords: &[String],
-        place: Option<Place>,
-    ) -> Result<()> {
+        v1: bool,
+    ) -> Result<bool> {
         let mut mailbox = self.home(home)?;
-        self.number(message.email_id.0)?;
+        self.account(home.owner, home.uid_validity, message.email_id.0)?;
         match self.t.message(mailbox.id, message.uid)? {
             Some(before) => mailbox.count_out(&before),
             // It came and went before the index fell behind: only version 1 wrote such a thing twice.
-            None if mailbox.uid_next.get() > message.uid.get() => return Ok(()),
+            None if v1 && mailbox.uid_next.get() > message.uid.get() => return Ok(false),
             None => {}
         }
         let mut message = message.clone();
@@ -142,15 +163,30 @@ impl<'a> Replay<'a> {
         message.flags = resolve(&mut mailbox, system, keywords)?;
         arrived(&mut mailbox, &message);
         mailbox.count_in(&message);
-        if let Some(place) = place {
-            self.content(home.owner, &message, place)?;
-        }
         self.t.put_message(&mailbox, &message)?;
-        self.t.put_mailbox(&mailbox)
+        self.t.put_mailbox(&mailbox)?;
+        Ok(true)
+    }
+
+    fn body(
+        &mut self,
+        owner: AccountId,
+        email: EmailId,
+        thread: ThreadId,
+        place: Place,
+    ) -> Result<()> {
+        self.account(owner, 0, email.0)?;
+        self.content(owner, email, thread, place)
     }
 
     /// Without its row a message's content answers as damaged.
-    fn content(&mut self, owner: AccountId, message: &Message, place: Place) -> Result<()> {
+    fn content(
+        &mut self,
+        owner: AccountId,
+        email: EmailId,
+        thread: ThreadId,
+        place: Place,
+    ) -> Result<()> {
         let derived = match derive(self.files, place) {
             Err(e) if e.kind == ErrorKind::Corruption => {
                 self.damaged += 1;
@@ -158,9 +194,9 @@ impl<'a> Replay<'a> {
             }
             derived => derived?,
         };
-        self.t.put_cold(message.email_id, place, &derived)?;
+        self.t.put_cold(email, place, &derived)?;
         for hash in &derived.threads {
-            self.t.put_thread(owner, *hash, message.thread_id)?;
+            self.t.put_thread(owner, *hash, thread)?;
         }
         Ok(())
     }
@@ -178,8 +214,12 @@ impl<'a> Replay<'a> {
         self.t.put_mailbox(&mailbox)
     }
 
+    /// The name it had may be another's by now: it is not made to be dropped.
     fn dropped(&mut self, home: &Home) -> Result<()> {
-        let mailbox = self.home(home)?;
+        self.account(home.owner, home.uid_validity, home.mailbox.0)?;
+        let Some(mailbox) = self.t.mailbox(home.mailbox)? else {
+            return Ok(());
+        };
         let all = self.t.uids(mailbox.id)?;
         for message in self.there(&mailbox, &all)? {
             self.t.bury_message(&mailbox, &message)?;

@@ -33,7 +33,7 @@ pub(super) fn open(conn: &Connection, folder: &Path, packs: &Path) -> Result<Sec
             return Err(OpenError::NoIndex(folder.into()).into());
         }
         0 => create(conn, packs)?,
-        1 => upgrade(conn, folder, packs)?,
+        old @ 1..FORMAT => upgrade(conn, folder, packs, old)?,
         FORMAT => {}
         newer => return Err(OpenError::Newer(newer).into()),
     }
@@ -73,19 +73,21 @@ fn has_mail(packs: &Path) -> std::io::Result<bool> {
 /// The tables of a new index, with the secret that the packs have already, if they have one.
 pub(super) fn create(conn: &Connection, packs: &Path) -> Result<(), Fault> {
     let secret = secret(conn, packs)?;
-    begin(conn, &format!("{TABLES} {SECOND}"))?;
+    begin(conn, &format!("{TABLES} {SECOND} {THIRD}"))?;
     finish(conn, secret)
 }
 
 /// Format 1 did not log every change; what it logged is read as it is.
-fn upgrade(conn: &Connection, folder: &Path, packs: &Path) -> Result<(), Fault> {
-    let backup = folder.join("index.format-1");
+fn upgrade(conn: &Connection, folder: &Path, packs: &Path, old: i64) -> Result<(), Fault> {
+    let backup = folder.join(format!("index.format-{old}"));
     if backup.exists() {
         std::fs::remove_file(&backup).map_err(at(&backup))?;
     }
     conn.execute("VACUUM INTO ?1", [backup.to_string_lossy()])?;
     let secret = secret(conn, packs)?;
-    begin(conn, SECOND)?;
+    let second = if old < 2 { SECOND } else { "" };
+    begin(conn, &format!("{second} {THIRD}"))?;
+    forget_bodies(conn)?;
     finish(conn, secret)
 }
 
@@ -97,7 +99,8 @@ fn begin(conn: &Connection, tables: &str) -> Result<(), Fault> {
 }
 
 fn finish(conn: &Connection, secret: i64) -> Result<(), Fault> {
-    conn.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
+    let sql = "INSERT OR IGNORE INTO meta VALUES ('secret', ?1)";
+    conn.execute(sql, params![secret])?;
     conn.execute_batch(&format!("PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     synced_by_packs(conn)
 }
@@ -109,7 +112,15 @@ fn secret(conn: &Connection, packs: &Path) -> Result<i64, Fault> {
     Ok(conn.query_row("SELECT random()", [], |r| r.get(0))?)
 }
 
-const FORMAT: i64 = 2;
+/// Bodies that are in no mailbox any more.
+pub(super) fn forget_bodies(conn: &Connection) -> Result<(), Fault> {
+    conn.execute_batch(
+        "DELETE FROM cold WHERE email NOT IN (SELECT email FROM hot UNION ALL SELECT email FROM grave)",
+    )?;
+    Ok(())
+}
+
+const FORMAT: i64 = 3;
 /// Below it, commits that race a checkpoint can be lost.
 const LEAST_SQLITE: i32 = 3_051_003;
 
@@ -143,4 +154,12 @@ CREATE TABLE thread (owner INTEGER NOT NULL, hash INTEGER NOT NULL, thread INTEG
 /// What format 2 has besides.
 const SECOND: &str = "
 CREATE INDEX grave_buried ON grave (buried);
+";
+/// What format 3 has besides: which places a body has, what a segment holds, and the age of expunges.
+const THIRD: &str = "
+CREATE INDEX hot_thread ON hot (thread, email);
+CREATE INDEX grave_thread ON grave (thread, email);
+CREATE INDEX cold_segment ON cold (segment, size);
+ALTER TABLE expunged ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+UPDATE expunged SET at = unixepoch();
 ";

@@ -14,7 +14,7 @@ use pillarbox_core::set::UidSet;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use crate::memory::{next_validity, wall_clock};
-use crate::pack::{Entry, Files, Home, Named, Place, Writer};
+use crate::pack::{Body, Entry, Files, Home, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
 use crate::table::{Result, Tables};
 use crate::upload::Upload;
@@ -47,12 +47,12 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
+    pub(super) fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
         let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
         statement.execute(values).map_err(failed)
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         values: impl Params,
@@ -62,7 +62,7 @@ impl<'a> Transaction<'a> {
         statement.query_row(values, read).optional().map_err(failed)
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         values: impl Params,
@@ -73,9 +73,13 @@ impl<'a> Transaction<'a> {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    fn log(&mut self, entry: &Entry, upload: Option<&mut Upload>) -> Result<Option<Place>> {
+    pub(super) fn log(
+        &mut self,
+        entry: &Entry,
+        body: Option<&mut dyn Body>,
+    ) -> Result<Option<Place>> {
         let pack = self.pack.as_mut();
-        pack.map(|pack| pack.append(entry, upload)).transpose()
+        pack.map(|pack| pack.append(entry, body)).transpose()
     }
 
     fn told(&mut self, mailbox: &Mailbox, modseq: ModSeq) {
@@ -91,7 +95,60 @@ impl<'a> Transaction<'a> {
         let told = self.logged.get(&m.id).copied().unwrap_or_default();
         Ok(before.name != m.name
             || before.special_use != m.special_use
+            || before.floor != m.floor
             || m.highest_modseq > before.highest_modseq.max(told))
+    }
+
+    /// Where a body is.
+    pub(super) fn place(&mut self, email: EmailId) -> Result<Option<Place>> {
+        let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
+        held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
+            Ok(Place {
+                segment: number(r, 0)?,
+                offset: number(r, 1)?,
+                size: number(r, 2)?,
+            })
+        })
+    }
+
+    /// A body is in another place from now on.
+    pub(super) fn move_cold(&self, email: EmailId, to: Place) -> Result<()> {
+        let sql = "UPDATE cold SET segment = ?2, place = ?3 WHERE email = ?1";
+        let values = [signed(email.0), signed(to.segment), signed(to.offset)];
+        self.run(sql, values).map(drop)
+    }
+
+    /// What the log tells of an account itself.
+    pub(super) fn account(&mut self, owner: AccountId) -> Result<Entry> {
+        let sql = "SELECT validity FROM account WHERE id = ?1";
+        let validity = self.one(sql, [signed(owner.0)], |r| r.get(0))?;
+        let sql = "SELECT value FROM meta WHERE key = 'next_id'";
+        let number_given = self.one(sql, [], |r| number(r, 0))?;
+        Ok(Entry::Account(
+            owner,
+            validity.unwrap_or(0),
+            number_given.unwrap_or(0),
+        ))
+    }
+
+    pub(super) fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool> {
+        let sql = "SELECT 1 FROM subscription WHERE owner = ?1 AND name = ?2";
+        let values = params![signed(owner.0), name.as_str()];
+        Ok(self.one(sql, values, |_| Ok(()))?.is_some())
+    }
+
+    /// Whether a mailbox or a grave has this body.
+    pub(super) fn is_placed(&mut self, thread: ThreadId, email: EmailId) -> Result<bool> {
+        let sql = "SELECT 1 FROM hot WHERE thread = ?1 AND email = ?2 UNION ALL
+                   SELECT 1 FROM grave WHERE thread = ?1 AND email = ?2 LIMIT 1";
+        let values = [signed(thread.0), signed(email.0)];
+        Ok(self.one(sql, values, |_| Ok(()))?.is_some())
+    }
+
+    pub(super) fn count_messages(&mut self, mailbox: MailboxId) -> Result<u64> {
+        let sql = "SELECT count(*) FROM hot WHERE mailbox = ?1";
+        let count = self.one(sql, [signed(mailbox.0)], |r| number(r, 0))?;
+        Ok(count.unwrap_or(0))
     }
 
     pub(super) fn put_cold(&self, email: EmailId, place: Place, d: &Derived) -> Result<()> {
@@ -305,20 +362,10 @@ impl Tables for Transaction<'_> {
     }
 
     fn log_flags(&mut self, mailbox: &Mailbox, modseq: ModSeq, changed: &[Message]) -> Result<()> {
-        let mut groups: BTreeMap<(u8, u128), UidSet> = BTreeMap::new();
-        for m in changed {
-            let key = (m.flags.system.0, m.flags.keywords);
-            groups.entry(key).or_default().insert(m.uid);
-        }
-        if groups.is_empty() || self.pack.is_none() {
+        if changed.is_empty() || self.pack.is_none() {
             return Ok(());
         }
-        let named = |(system, keywords)| {
-            let system = SystemFlags(system);
-            Named::of(Flags { system, keywords }, &mailbox.keywords)
-        };
-        let groups = groups.into_iter().map(|(key, uids)| (named(key), uids));
-        let entry = Entry::Flags(Home::of(mailbox), modseq, groups.collect());
+        let entry = Entry::flags(mailbox, modseq, changed);
         self.told(mailbox, modseq);
         self.log(&entry, None).map(drop)
     }
@@ -342,11 +389,9 @@ impl Tables for Transaction<'_> {
 
     fn log_expunge(&mut self, mailbox: &mut Mailbox, modseq: ModSeq, uids: &UidSet) -> Result<()> {
         for &(first, last) in uids.ranges() {
-            let values = params![signed(mailbox.id.0), signed(modseq.0), first, last];
-            self.run(
-                "INSERT OR REPLACE INTO expunged VALUES (?1, ?2, ?3, ?4)",
-                values,
-            )?;
+            let values = params![signed(mailbox.id.0), signed(modseq.0), first, last, now()];
+            let sql = "INSERT OR REPLACE INTO expunged VALUES (?1, ?2, ?3, ?4, ?5)";
+            self.run(sql, values)?;
         }
         self.told(mailbox, modseq);
         let entry = Entry::Gone(Home::of(mailbox), modseq, uids.clone());
@@ -399,14 +444,7 @@ impl Tables for Transaction<'_> {
         if let Some(pack) = &mut self.pack {
             pack.flush()?;
         }
-        let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
-        let place = held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
-            Ok(Place {
-                segment: number(r, 0)?,
-                offset: number(r, 1)?,
-                size: number(r, 2)?,
-            })
-        })?;
+        let place = self.place(email)?;
         self.files.read(place.ok_or_else(missing)?, offset, max)
     }
 
@@ -501,7 +539,7 @@ fn uid(r: &Row<'_>, at: usize) -> rusqlite::Result<Uid> {
     Uid::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
 }
 
-fn number(r: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(super) fn number(r: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     r.get::<_, i64>(at).map(i64::cast_unsigned)
 }
 

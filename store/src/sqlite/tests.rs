@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pillarbox_core::effect::ErrorKind;
 
@@ -128,6 +129,18 @@ impl Temp {
         };
         Embedded::open_on(&self.0, &options, opener).unwrap()
     }
+
+    /// Segments go all the time.
+    fn open_reclaiming(&self, opener: Opener) -> Embedded {
+        let options = Options {
+            reserve: 0,
+            segment: 24 << 10,
+            view_grace: Duration::ZERO,
+            upkeep: Duration::from_millis(1),
+            ..Options::default()
+        };
+        Embedded::open_on(&self.0, &options, opener).unwrap()
+    }
 }
 
 impl Drop for Temp {
@@ -140,16 +153,17 @@ impl Drop for Temp {
 fn what_was_answered_is_what_is_there() {
     for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
         for every in [3, 7, 12] {
-            answered(fault, every);
+            answered(fault, every, Temp::open);
+            answered(fault, every, Temp::open_reclaiming);
         }
     }
 }
 
-fn answered(fault: Fault, every: i64) {
+fn answered(fault: Fault, every: i64, open: fn(&Temp, Opener) -> Embedded) {
     let temp = Temp::new();
     let faults = Faults::new(fault, every);
     let mut model = Model::new(every.unsigned_abs());
-    let store = temp.open(faults.opener());
+    let store = open(&temp, faults.opener());
     let client = Client::new(&store, 1);
     for _ in 0..200 {
         if let Err(e) = model.try_step(client) {
@@ -169,16 +183,16 @@ fn answered(fault: Fault, every: i64) {
     };
     agrees(&store, "at once");
     drop(store);
-    agrees(&temp.open(open_files()), "after reopening");
+    agrees(&open(&temp, open_files()), "after reopening");
     if matches!(fault, Fault::Sync | Fault::SyncAndCut) {
         // The last failure may have no transaction after it that tells of it: then it may have happened.
-        Client::new(&temp.open(open_files()), 2)
+        Client::new(&open(&temp, open_files()), 2)
             .append("INBOX", b"x")
             .unwrap();
     }
     verify(&temp.0, |p| panic!("{fault:?} {every}: {p}")).unwrap();
     rebuild(&temp.0).unwrap();
-    agrees(&temp.open(open_files()), "after a rebuild");
+    agrees(&open(&temp, open_files()), "after a rebuild");
 }
 
 /// The process ends within a transaction, with half of a write done; then an index from before, as after a loss of power.

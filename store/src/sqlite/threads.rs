@@ -2,28 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
-use pillarbox_core::effect::{Effect, ErrorKind, Notice, StoreError};
+use pillarbox_core::effect::{Effect, ErrorKind, Notice};
 use rusqlite::Connection;
 
 use super::Shared;
 use super::group::Waiting;
+use super::ledger::Ledger;
 use super::queue::Worker;
-use super::recover::set_mark;
-use super::tables::{Transaction, VIEW_GRACE, failed, now};
+use super::tables::{Transaction, failed};
+use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
 use crate::ops;
-use crate::pack::Writer;
 use crate::table::Result;
 
 /// The one writer.
 pub(super) struct Group {
-    conn: Connection,
-    pack: Writer,
+    ledger: Ledger,
     shared: std::sync::Arc<Shared>,
-    tidied: Option<Instant>,
+    upkeep: Upkeep,
 }
 
 /// What a batch is to tell once it is durable.
@@ -35,20 +33,28 @@ struct Batch {
 }
 
 impl Group {
-    pub(super) fn new(conn: Connection, pack: Writer, shared: std::sync::Arc<Shared>) -> Self {
+    pub(super) fn new(ledger: Ledger, shared: std::sync::Arc<Shared>, rules: Rules) -> Self {
+        let upkeep = Upkeep::new(rules, shared.reserve.clone());
         Self {
-            conn,
-            pack,
+            ledger,
             shared,
-            tidied: None,
+            upkeep,
         }
     }
 
+    /// Clients first, and between them what the store does of itself.
     pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let more = jobs.try_iter().take(BATCH - 1);
-            let batch: Vec<_> = std::iter::once(first).chain(more).collect();
-            self.commit(batch);
+        loop {
+            match jobs.recv_timeout(self.upkeep.wait()) {
+                Ok(first) => {
+                    let more = jobs.try_iter().take(BATCH - 1);
+                    let batch: Vec<_> = std::iter::once(first).chain(more).collect();
+                    self.commit(batch);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+            self.upkeep.tend(&mut self.ledger);
         }
     }
 
@@ -65,9 +71,7 @@ impl Group {
         if start.is_err() {
             return;
         }
-        if let Err(e) = self.finish() {
-            let _ = self.conn.execute_batch("ROLLBACK");
-            self.pack.roll_back();
+        if let Err(e) = self.ledger.finish() {
             if e.kind == ErrorKind::OverQuota {
                 // From here on mail can go and not come, until there is room for both.
                 self.shared.reserve.release();
@@ -83,40 +87,26 @@ impl Group {
 
     fn begin(&mut self) -> Result<()> {
         self.shared.reserve.tend();
-        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        if self.tidied.is_none_or(|last| last.elapsed() > TIDY) {
-            self.tidied = Some(Instant::now());
-            self.tidy();
-        }
-        self.pack.begin().inspect_err(|_| {
-            // The next batch begins again.
-            let _ = self.conn.execute_batch("ROLLBACK");
-        })
-    }
-
-    /// What stays a little longer does no harm.
-    fn tidy(&mut self) {
-        let purge = "DELETE FROM grave WHERE buried <= ?1";
-        let _ = self.conn.execute(purge, [now() - VIEW_GRACE]);
+        self.ledger.begin()
     }
 
     /// Runs one job in a savepoint of its own, so that its failure is its own.
     fn step(&mut self, effect: Effect, slot: ReplySlot, batch: &mut Batch) {
-        let before = self.pack.mark();
+        let before = self.ledger.pack.mark();
         if let Err(e) = self.begin_step(&effect) {
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let owner = ops::owner(&effect);
-        let mut transaction =
-            Transaction::new(&self.conn, &self.shared.files, Some(&mut self.pack));
+        let mut transaction = self.ledger.tables();
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
         drop(transaction);
+        let conn = &self.ledger.conn;
         if done.failed {
             // When even this fails the transaction is gone, and the commit says so.
-            let _ = self.conn.execute_batch("ROLLBACK TO job; RELEASE job");
-            self.pack.cut(before);
+            let _ = conn.execute_batch("ROLLBACK TO job; RELEASE job");
+            self.ledger.pack.cut(before);
         } else {
-            let _ = self.conn.execute_batch("RELEASE job");
+            let _ = conn.execute_batch("RELEASE job");
             batch.notices.extend(done.notices);
             batch.accounts.extend(owner.map(|o| o.0));
         }
@@ -124,31 +114,14 @@ impl Group {
     }
 
     fn begin_step(&self, effect: &Effect) -> Result<()> {
-        self.in_transaction()?;
+        self.ledger.in_transaction()?;
         if matches!(effect, Effect::UploadCommit(_) | Effect::Copy(_)) {
             self.shared.reserve.check()?;
         }
-        self.conn.execute_batch("SAVEPOINT job").map_err(failed)
-    }
-
-    /// SQLite gives up the whole transaction after some errors; what comes after must not commit on its own.
-    fn in_transaction(&self) -> Result<()> {
-        if !self.conn.is_autocommit() {
-            return Ok(());
-        }
-        Err(StoreError::new(
-            ErrorKind::Unavailable,
-            "The server could not reach its storage; nothing was changed, try again later",
-        ))
-    }
-
-    /// The log first, which is the truth, then the index; only then is anything seen.
-    fn finish(&mut self) -> Result<()> {
-        self.in_transaction()?;
-        if let Some(mark) = self.pack.commit()? {
-            set_mark(&self.conn, mark).map_err(failed)?;
-        }
-        self.conn.execute_batch("COMMIT").map_err(failed)
+        self.ledger
+            .conn
+            .execute_batch("SAVEPOINT job")
+            .map_err(failed)
     }
 }
 
@@ -156,6 +129,7 @@ impl Group {
 pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
     while let Some(job) = jobs.next() {
         let (effect, slot) = job.into_parts();
+        let _reading = shared.files.reading();
         if let Err(e) = conn.execute_batch("BEGIN") {
             slot.send(effect.fail(failed(e)));
             continue;
@@ -169,5 +143,3 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
 }
 
 const BATCH: usize = 64;
-/// Between two looks at what is past its time.
-const TIDY: Duration = Duration::from_secs(10);

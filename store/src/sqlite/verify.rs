@@ -264,7 +264,9 @@ impl<F: FnMut(&Problem)> Run<F> {
                 }
             }
             Entry::Dropped(home) => self.forget((home.mailbox, 0), (home.mailbox, u32::MAX)),
+            Entry::Body(_, email, _) => drop(self.contents.insert(*email, place)),
             Entry::Mailbox(..)
+            | Entry::Account(..)
             | Entry::Flags(..)
             | Entry::Subscribed(..)
             | Entry::Cut(..)

@@ -1,5 +1,7 @@
 //! Stores on disks that fail while they are used: one fault at each of its places in turn, one sequence of changes.
 
+use std::time::{Duration, Instant};
+
 use pillarbox_core::effect::ErrorKind;
 use pillarbox_core::effect::FlagOp;
 use pillarbox_core::flag::{FlagNames, SystemFlags};
@@ -7,10 +9,10 @@ use pillarbox_core::set::UidSet;
 use pillarbox_store::conformance::{Client, Model};
 use pillarbox_store::{Embedded, OpenError, Options};
 
-use crate::work::{Child, Task, mail, options};
+use crate::work::{Child, Task, mail, options, pass_by};
 
 /// A fault and how many of its places are tried.
-const FAULTS: [(&str, &str, u64); 13] = [
+const FAULTS: [(&str, &str, u64); 14] = [
     ("s packs", "1 5", 12),
     ("s packs", "3 5", 4),
     ("s -wal", "1 5", 3),
@@ -23,6 +25,7 @@ const FAULTS: [(&str, &str, u64); 13] = [
     ("h index.sqlite", "1 5", 20),
     ("w /", "1000000 28", 30),
     ("r packs", "1 5", 20),
+    ("u packs", "1 5", 4),
     ("r index.sqlite", "1 5", 60),
 ];
 
@@ -51,7 +54,16 @@ fn fail_once(child: &Child, task: Task, fault: &str, goes_on: bool) {
     for _ in 0..task.steps {
         model.step(client);
     }
+    let hits = child.hits();
     child.order(fault);
+    if fault.starts_with('u') {
+        // Segments go, or do not, while nobody asks for anything.
+        pass_by(child, Client::new(&store, task.seed + 1), "before", task);
+        let end = Instant::now() + Duration::from_secs(2);
+        while child.hits() == hits && Instant::now() < end {
+            std::thread::yield_now();
+        }
+    }
     for _ in 0..task.steps {
         let done = model.attempt(client);
         // What cannot be read is not told to be empty, nor to be damaged for ever.

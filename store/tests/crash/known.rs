@@ -11,6 +11,9 @@ pub const SHARED: u64 = 9;
 pub const RING: u64 = 8;
 pub const RING_SIZE: usize = 12;
 
+/// An account whose messages mostly go at once.
+pub const BRIEF: u64 = 7;
+
 /// What is wrong, for people.
 pub type Finding = Result<(), String>;
 
@@ -19,6 +22,9 @@ pub struct Known {
     models: BTreeMap<u64, Followed>,
     /// By UID: the key of an acknowledged message.
     kept: BTreeMap<u32, String>,
+    /// By UID: the key of a message that passed by and stays, and UIDs of those that went.
+    stays: BTreeMap<u32, String>,
+    went: BTreeSet<u32>,
     /// By thread: the key of an append that was refused when the disk failed.
     doubtful: BTreeMap<String, String>,
     refused: BTreeSet<String>,
@@ -75,6 +81,8 @@ impl Known {
             }
             "kept" => return self.hear_kept(words[1], words[2], &words[3..]),
             "refused" => drop(self.doubtful.insert(words[1].into(), words[2].into())),
+            "stays" => drop(self.stays.insert(number(1) as u32, words[2].into())),
+            "went" => self.went.extend(number(1) as u32..=number(2) as u32),
             "ring" => self.ring = true,
             "seen" => {
                 let now = (number(3) as u32, number(4) as u32, number(5));
@@ -126,6 +134,9 @@ impl Known {
         let shared = read(store, SHARED)?;
         self.compare(SHARED, &shared)?;
         self.check_shared(&shared)?;
+        let brief = read(store, BRIEF)?;
+        self.compare(BRIEF, &brief)?;
+        self.check_brief(&brief)?;
         let ring = read(store, RING)?;
         self.compare(RING, &ring)?;
         if self.ring { check_ring(&ring) } else { Ok(()) }
@@ -196,9 +207,27 @@ impl Known {
         Ok(())
     }
 
+    fn check_brief(&self, state: &[MailboxState]) -> Finding {
+        let messages = state.iter().flat_map(|m| &m.messages);
+        let found: BTreeMap<u32, &[u8]> = messages.map(|m| (m.uid, &m.octets[..])).collect();
+        for (uid, name) in &self.stays {
+            let (key, part) = name.split_once('/').ok_or("a message nobody sent")?;
+            let octets = crate::work::mail(key, part.parse().unwrap());
+            if found.get(uid) != Some(&&octets[..]) {
+                return Err(format!(
+                    "lost: {name} with UID {uid} of those that passed by"
+                ));
+            }
+        }
+        match self.went.iter().find(|uid| found.contains_key(uid)) {
+            Some(uid) => Err(format!("UID {uid} went and is there")),
+            None => Ok(()),
+        }
+    }
+
     /// New mail gets UIDs, and new mailboxes get validities, that were never given.
     pub fn deliver(&self, store: &dyn Backend) -> Finding {
-        let accounts = self.models.keys().copied().chain([SHARED, RING]);
+        let accounts = self.models.keys().copied().chain([SHARED, RING, BRIEF]);
         for account in accounts {
             let client = Client::new(store, account);
             let fail = |e| format!("account {account} after the crash: {e:?}");

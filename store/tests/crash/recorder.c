@@ -5,7 +5,7 @@
  *
  * Faults are ordered by writing a line to ROOT/control: "KIND PART AFTER COUNT ERRNO": of the calls of this kind on paths that contain PART,
  * AFTER ones go well, then COUNT fail. Kinds: w write, h half of a write and then the error if there is one, s sync, r read, o open that makes a file,
- * t truncate. ENOSPC strikes only writes that make a file longer. "q OCTETS": so much room is left; removing files gives theirs back.
+ * t truncate, u unlink. ENOSPC strikes only writes that make a file longer. "q OCTETS": so much room is left; removing files gives theirs back.
  * "off" ends all. Each fault that struck adds an octet to ROOT/hits. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -255,7 +255,7 @@ int unlinkat(int dir, const char *path, int flags) {
     const char *ours = whole(dir, path, name);
     struct stat s = {0};
     if (ours) stat(ours, &s);
-    int done = syscall(SYS_unlinkat, dir, path, flags);
+    int done = ours && strikes('u', ours) ? -1 : syscall(SYS_unlinkat, dir, path, flags);
     if (ours && done == 0) {
         if (room >= 0 && S_ISREG(s.st_mode)) room += s.st_size;
         note(flags & AT_REMOVEDIR ? RMDIR : UNLINK, -1, 0, ours, strlen(ours));

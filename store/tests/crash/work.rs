@@ -5,14 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use pillarbox_core::effect::{ErrorKind, StoreError};
-use pillarbox_core::flag::FlagNames;
+use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
+use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Answer, Client, Model};
+use pillarbox_store::conformance::{Answer, Client, Model, flag_names};
 use pillarbox_store::{Embedded, Options};
 
-use crate::known::{RING, RING_SIZE, SHARED};
+use crate::known::{BRIEF, RING, RING_SIZE, SHARED};
 use crate::random::Random;
 
 /// What a child is told.
@@ -34,6 +35,10 @@ impl Task {
 pub fn options() -> Options {
     let mut options = Options::default();
     options.reserve = 64 << 10;
+    // Room is given back all the time.
+    options.segment = 48 << 10;
+    options.view_grace = Duration::ZERO;
+    options.upkeep = Duration::from_millis(1);
     options
 }
 
@@ -78,7 +83,12 @@ impl Child {
 pub fn work(child: &Child, task: Task) {
     let mut models = task.models().map(Model::new);
     for half in 0..2 {
-        let store = Embedded::open(child.store(), options()).unwrap();
+        let mut options = options();
+        if half == 1 {
+            // So that mail comes in again soon after a fault.
+            options.reserve = 0;
+        }
+        let store = Embedded::open(child.store(), options).unwrap();
         if half == 0 {
             make_ring(Client::new(&store, RING));
             child.say("ring");
@@ -97,12 +107,16 @@ pub fn work(child: &Child, task: Task) {
                 let random = Random::new(task.seed * 100 + half * 10 + thread);
                 let client = Client::new(store, SHARED);
                 let (ring, mut other) = (Client::new(store, RING), random.clone().fork());
+                let (brief, its) = (Client::new(store, BRIEF), name.clone());
+                running.push(scope.spawn(move || pass_by(child, brief, &its, task)));
                 running.push(scope.spawn(move || pour(child, client, &name, random, task)));
                 running.push(scope.spawn(move || turn(ring, &mut other, task)));
             }
             scope.spawn(move || observe(child, store, task, done));
             running.into_iter().for_each(|r| r.join().unwrap());
             child.order("off");
+            let name = format!("{half}-end");
+            pass_by(child, Client::new(store, BRIEF), &name, task);
             done.store(true, Ordering::Relaxed);
         });
     }
@@ -159,6 +173,35 @@ fn pour(child: &Child, client: Client<'_>, name: &str, mut random: Random, task:
                 allow(&e, task);
                 child.say(&format!("refused {name} {key}"));
             }
+        }
+    }
+}
+
+/// Mail comes and most of it goes at once, so that there is room to give back.
+pub fn pass_by(child: &Child, client: Client<'_>, name: &str, task: Task) {
+    for n in 0..task.steps {
+        let key = format!("{name}-{n}x4");
+        let messages: Vec<_> = (0..4)
+            .map(|part| (mail(&key, part), FlagNames::default()))
+            .collect();
+        let done = client.append_all("INBOX", &messages).and_then(|done| {
+            let uids: Vec<u32> = done.uids.iter().map(|u| u.get()).collect();
+            let stays = if n % 2 == 0 { 1 } else { 0 };
+            for (uid, part) in uids.iter().zip(0..stays) {
+                child.say(&format!("stays {uid} {key}/{part}"));
+            }
+            let going = UidSet::from_ranges(uids[stays..].iter().map(|n| (*n, *n)));
+            let inbox = client.examine("INBOX")?.mailbox;
+            let deleted = flag_names(SystemFlags::DELETED, &[]);
+            client.set(inbox, going.clone(), FlagOp::Add, deleted, None)?;
+            client.expunge(inbox, going.clone())?;
+            for (first, last) in going.ranges() {
+                child.say(&format!("went {first} {last}"));
+            }
+            Ok(())
+        });
+        if let Err(e) = done {
+            allow(&e, task);
         }
     }
 }
@@ -225,7 +268,7 @@ fn observe(child: &Child, store: &Embedded, task: Task, done: &AtomicBool) {
 }
 
 fn look(child: &Child, store: &Embedded, task: Task) {
-    for account in task.models().into_iter().chain([SHARED, RING]) {
+    for account in task.models().into_iter().chain([SHARED, RING, BRIEF]) {
         let rows = match Client::new(store, account).list() {
             Ok(rows) => rows,
             Err(e) => {
@@ -248,7 +291,7 @@ fn look(child: &Child, store: &Embedded, task: Task) {
 }
 
 /// Faults that are ordered while much is going on: see the recorder.
-const FAULTS: [&str; 10] = [
+const FAULTS: [&str; 12] = [
     "s packs 0 1 5",
     "s packs 1 1 5",
     "s packs 0 2 5",
@@ -259,4 +302,6 @@ const FAULTS: [&str; 10] = [
     "w -wal 2 1 28",
     "h -wal 3 1 5",
     "o packs 0 1 28",
+    "u packs 0 1 5",
+    "r packs 2 1 5",
 ];

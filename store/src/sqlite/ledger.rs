@@ -1,0 +1,105 @@
+//! The index and the log, changed together by the one who writes.
+
+use pillarbox_core::effect::{ErrorKind, StoreError};
+use rusqlite::Connection;
+
+use super::recover::{mark, set_mark};
+use super::tables::{Transaction, failed};
+use crate::pack::{Files, Writer};
+use crate::table::Result;
+
+/// Both, and one transaction at a time.
+pub(super) struct Ledger {
+    pub conn: Connection,
+    pub pack: Writer,
+    pub files: std::sync::Arc<Files>,
+}
+
+impl Ledger {
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        self.pack.begin().inspect_err(|_| {
+            // The next transaction begins again.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        })
+    }
+
+    /// The log first, which is the truth, then the index; only then is anything seen. After an error nothing of the transaction happened.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let done = self.try_finish();
+        if done.is_err() {
+            self.undo();
+        }
+        done
+    }
+
+    fn try_finish(&mut self) -> Result<()> {
+        self.in_transaction()?;
+        if let Some(mark) = self.pack.commit()? {
+            set_mark(&self.conn, mark).map_err(failed)?;
+        }
+        self.conn.execute_batch("COMMIT").map_err(failed)
+    }
+
+    fn undo(&mut self) {
+        // SQLite may have done it already.
+        let _ = self.conn.execute_batch("ROLLBACK");
+        self.pack.roll_back();
+    }
+
+    /// SQLite gives up the whole transaction after some errors; what comes after must not commit on its own.
+    pub(super) fn in_transaction(&self) -> Result<()> {
+        if !self.conn.is_autocommit() {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            ErrorKind::Unavailable,
+            "The server could not reach its storage; nothing was changed, try again later",
+        ))
+    }
+
+    /// The tables in the present transaction.
+    pub(super) fn tables(&mut self) -> Transaction<'_> {
+        Transaction::new(&self.conn, &self.files, Some(&mut self.pack))
+    }
+
+    /// The tables as they are, for looking.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
+        look(&mut Transaction::new(&self.conn, &self.files, None))
+    }
+
+    /// A transaction of its own.
+    pub(super) fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.begin()?;
+        let changed = change(&mut self.tables());
+        match changed {
+            Ok(done) => self.finish().map(|()| done),
+            Err(e) => {
+                self.undo();
+                Err(e)
+            }
+        }
+    }
+
+    /// The segment up to which the index knows all.
+    pub(super) fn known_segment(&self) -> Result<u64> {
+        Ok(mark(&self.conn).map_err(failed)?.0)
+    }
+
+    /// Whether the whole of the index's own log is in the database and synced: it does not fall back behind this after a crash.
+    pub(super) fn checkpoint(&self) -> Result<bool> {
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        let told = self.conn.query_row(sql, [], |r| {
+            Ok((
+                r.get::<_, i64>(0)?,
+                r.get::<_, i64>(1)?,
+                r.get::<_, i64>(2)?,
+            ))
+        });
+        let (busy, all, done) = told.map_err(failed)?;
+        Ok(busy == 0 && all == done)
+    }
+}

@@ -1,0 +1,306 @@
+//! What is of effect is counted to the octet, and segments go one by one, whatever is in them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pillarbox_core::effect::FlagOp;
+use pillarbox_core::flag::SystemFlags;
+
+use super::*;
+use crate::conformance::{Client, MailboxState, Model, flag_names};
+use crate::pack::{open_files, stored_len};
+use crate::sqlite::tidy;
+use crate::sqlite::{Embedded, Folder, Options};
+use crate::{rebuild, verify};
+
+struct Temp(PathBuf);
+
+impl Temp {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pillarbox-pass-{}-{n}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn copy_of(from: &Path) -> Self {
+        let temp = Self::new();
+        std::fs::create_dir_all(temp.0.join("packs")).unwrap();
+        for name in ["index.sqlite", "packs/0000000000000000.pack"] {
+            std::fs::copy(from.join(name), temp.0.join(name)).unwrap();
+        }
+        temp
+    }
+
+    fn open(&self) -> Embedded {
+        let options = Options {
+            reserve: 0,
+            segment: 16 << 10,
+            ..Options::default()
+        };
+        Embedded::open(&self.0, options).unwrap()
+    }
+
+    /// For the one who writes alone.
+    fn ledger(&self) -> (Folder, Ledger) {
+        let folder = Folder::new(&self.0, false).unwrap();
+        let ledger = folder.ledger(&self.0, open_files(), 16 << 10);
+        let ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
+        (folder, ledger)
+    }
+
+    fn state(&self) -> Vec<MailboxState> {
+        Client::new(&self.open(), 1).state().unwrap()
+    }
+
+    fn rebuild(&self) {
+        std::fs::remove_file(self.0.join("index.sqlite")).unwrap();
+        rebuild(&self.0).unwrap();
+    }
+
+    fn verify(&self) {
+        verify(&self.0, |p| panic!("{p}")).unwrap();
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Takes a segment through to its end, however much of it is of effect.
+fn remove(ledger: &mut Ledger, segment: u64) -> Step {
+    if ledger.pack.segment() == segment {
+        ledger.pack.next_segment().unwrap();
+        let owner = AccountId(1);
+        ledger
+            .change(|t| t.account(owner).and_then(|a| t.log(&a, None)))
+            .unwrap();
+    }
+    let mut pass = Pass::new(&ledger.files, segment).unwrap();
+    loop {
+        match pass.step(ledger).unwrap() {
+            Step::More => {}
+            Step::Weighed => pass.carry(&ledger.files).unwrap(),
+            end => return end,
+        }
+    }
+}
+
+fn weigh(ledger: &mut Ledger, segment: u64) -> u64 {
+    let mut pass = Pass::new(&ledger.files, segment).unwrap();
+    while pass.step(ledger).unwrap() != Step::Weighed {}
+    pass.kept
+}
+
+fn expunge(client: Client<'_>, name: &str, from: u32, to: u32) {
+    let mailbox = client.examine(name).unwrap().mailbox;
+    let uids = UidSet::from_ranges([(from, to)]);
+    let deleted = flag_names(SystemFlags::DELETED, &[]);
+    let set = client.set(mailbox, uids.clone(), FlagOp::Add, deleted, None);
+    set.unwrap();
+    client.expunge(mailbox, uids).unwrap();
+}
+
+#[test]
+fn what_is_of_effect_is_counted_to_the_octet() {
+    let temp = Temp::new();
+    let store = temp.open();
+    let client = Client::new(&store, 1);
+    for n in 0..4 {
+        client.append("INBOX", &[b'a' + n; 1000]).unwrap();
+    }
+    let copied = UidSet::from_ranges([(2, 2)]);
+    let inbox = client.examine("INBOX").unwrap();
+    client.copy(inbox.mailbox, copied, "INBOX").unwrap();
+    expunge(client, "INBOX", 1, 2);
+    drop(store);
+    let (_folder, mut ledger) = temp.ledger();
+    // The account, the mailbox, three messages, one of them a copy; and four bodies, while the first has its grave.
+    let size = |entry: Entry, size| stored_len(&entry, size);
+    let tables = |l: &Ledger| {
+        l.look(|t| {
+            let m = t.mailbox(inbox.mailbox.id).unwrap().unwrap();
+            let rows: Vec<_> = [3, 4, 5]
+                .map(|uid| t.messages(m.id, uid, uid, 1).unwrap().remove(0))
+                .into();
+            let rows = rows.iter().map(|r| size(Entry::copy(&m, r), 0));
+            let rows: u64 = rows.sum();
+            rows + size(Entry::mailbox(&m), 0) + size(t.account(AccountId(1)).unwrap(), 0)
+        })
+    };
+    let gone = Entry::Gone(
+        ledger.look(|t| Home::of(&t.mailbox(inbox.mailbox.id).unwrap().unwrap())),
+        ModSeq(8),
+        UidSet::from_ranges([(1, 2)]),
+    );
+    let body = Entry::Body(
+        AccountId(1),
+        pillarbox_core::id::EmailId(1),
+        pillarbox_core::id::ThreadId(1),
+    );
+    let rest = tables(&ledger) + size(gone, 0);
+    assert_eq!(weigh(&mut ledger, 0), rest + 4 * size(body.clone(), 1000));
+    tidy::graves(&mut ledger, 0).unwrap();
+    assert_eq!(weigh(&mut ledger, 0), rest + 3 * size(body, 1000));
+}
+
+/// Each segment in turn, in any order, and after each the packs alone say what the index says.
+#[test]
+fn any_segment_can_go_at_any_time() {
+    for seed in 1..=3 {
+        let temp = Temp::new();
+        let mut model = Model::new(seed);
+        for round in 0..6 {
+            let store = temp.open();
+            for _ in 0..40 {
+                model.step(Client::new(&store, 1));
+            }
+            drop(store);
+            let before = temp.state();
+            let (folder, mut ledger) = temp.ledger();
+            if round % 2 == 0 {
+                tidy::graves(&mut ledger, 0).unwrap();
+            }
+            let all = ledger.files.segments().unwrap();
+            let some = all
+                .iter()
+                .filter(|n| (**n * 7 + seed + round).is_multiple_of(3));
+            for segment in some {
+                assert!(matches!(remove(&mut ledger, *segment), Step::Removed(_)));
+            }
+            drop((ledger, folder));
+            let when = format!("seed {seed} round {round}");
+            temp.verify();
+            assert!(temp.state() == before, "{when}");
+            temp.rebuild();
+            temp.verify();
+            let after = temp.state();
+            assert_eq!(model.disagreement(&after), None, "{when}");
+            assert!(after == before, "{when}");
+        }
+    }
+}
+
+#[test]
+fn golden_stores_can_be_carried_whole() {
+    for format in ["format-1", "format-2"] {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let temp = Temp::copy_of(&golden.join(format));
+        let before = temp.state();
+        let (folder, mut ledger) = temp.ledger();
+        assert!(matches!(remove(&mut ledger, 0), Step::Removed(_)));
+        drop((ledger, folder));
+        temp.verify();
+        assert!(temp.state() == before, "{format}");
+        temp.rebuild();
+        assert!(temp.state() == before, "{format}");
+    }
+}
+
+/// Even when the index thinks that all in it is dead.
+#[test]
+fn a_segment_with_damage_is_left_alone() {
+    let temp = Temp::new();
+    let store = temp.open();
+    let client = Client::new(&store, 1);
+    for n in 0..3 {
+        client.append("INBOX", &[b'a' + n; 1000]).unwrap();
+    }
+    expunge(client, "INBOX", 1, 3);
+    drop(store);
+    let path = temp.0.join("packs/0000000000000000.pack");
+    let good = std::fs::read(&path).unwrap();
+    let last = good.windows(4).rposition(|w| w == b"PBXR").unwrap();
+    for at in [0, 30, good.len() / 2, last, last + 30] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        let (_folder, mut ledger) = temp.ledger();
+        ledger.pack.next_segment().unwrap();
+        tidy::graves(&mut ledger, 0).unwrap();
+        std::fs::write(&path, &bad).unwrap();
+        let mut pass = Pass::new(&ledger.files, 0).unwrap();
+        let in_a_body = at == good.len() / 2;
+        let step = pass.step(&mut ledger).unwrap();
+        // What nobody needs any more may be damaged.
+        assert_eq!(step == Step::Left, !in_a_body, "octet {at}: {step:?}");
+        std::fs::write(&path, &good).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_body_is_not_carried_and_stays() {
+    let temp = Temp::new();
+    let store = temp.open();
+    Client::new(&store, 1).append("INBOX", b"damaged").unwrap();
+    Client::new(&store, 2).append("INBOX", b"next").unwrap();
+    drop(store);
+    let path = temp.0.join("packs/0000000000000000.pack");
+    let mut octets = std::fs::read(&path).unwrap();
+    let at = octets.windows(7).position(|w| w == b"damaged").unwrap();
+    octets[at] ^= 1;
+    let (folder, mut ledger) = temp.ledger();
+    ledger.pack.next_segment().unwrap();
+    std::fs::write(&path, &octets).unwrap();
+    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    assert_eq!(pass.step(&mut ledger).unwrap(), Step::Weighed);
+    pass.carry(&ledger.files).unwrap();
+    let refused = pass.step(&mut ledger).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Corruption);
+    drop((ledger, folder));
+    assert!(path.exists());
+    // An index that was made of it does not know the body, and does not think that nobody needs it.
+    assert_eq!(rebuild(&temp.0).unwrap().damaged, 1);
+    let (_folder, mut ledger) = temp.ledger();
+    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    let refused = pass.step(&mut ledger).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Corruption);
+}
+
+/// A message that the index has lost without a word is not taken for expunged.
+#[test]
+fn an_index_that_lost_something_gives_nothing_back() {
+    let temp = Temp::new();
+    let store = temp.open();
+    Client::new(&store, 1).append("INBOX", b"kept").unwrap();
+    drop(store);
+    let (_folder, mut ledger) = temp.ledger();
+    ledger.conn.execute_batch("DELETE FROM hot").unwrap();
+    ledger.pack.next_segment().unwrap();
+    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    let refused = pass.step(&mut ledger).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Corruption);
+}
+
+/// Whoever began to read by an index of before finishes first.
+#[test]
+fn a_segment_stays_while_somebody_reads_by_an_older_index() {
+    let temp = Temp::new();
+    let store = temp.open();
+    Client::new(&store, 1).append("INBOX", b"kept").unwrap();
+    drop(store);
+    let (_folder, mut ledger) = temp.ledger();
+    let files = ledger.files.clone();
+    let path = files.path(0);
+    let (begun, go) = (
+        Arc::new(std::sync::Barrier::new(2)),
+        std::sync::mpsc::channel(),
+    );
+    let reader = {
+        let (files, begun, path) = (files.clone(), begun.clone(), path.clone());
+        std::thread::spawn(move || {
+            let _reading = files.reading();
+            begun.wait();
+            go.1.recv().unwrap();
+            path.exists()
+        })
+    };
+    begun.wait();
+    let remover = std::thread::spawn(move || remove(&mut ledger, 0));
+    go.0.send(()).unwrap();
+    assert!(reader.join().unwrap());
+    assert!(matches!(remover.join().unwrap(), Step::Removed(_)));
+    assert!(!path.exists());
+}
