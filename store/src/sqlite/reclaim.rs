@@ -437,7 +437,7 @@ fn damaged() -> StoreError {
 }
 
 #[cfg(all(test, feature = "conformance"))]
-mod tests;
+pub(in crate::sqlite) mod tests;
 
 /// What is told in one transaction, or looked at in one step.
 const RECORDS: usize = 500;

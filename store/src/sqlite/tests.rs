@@ -195,6 +195,37 @@ fn answered(fault: Fault, every: i64, open: fn(&Temp, Opener) -> Embedded) {
     agrees(&open(&temp, open_files()), "after a rebuild");
 }
 
+/// What says where a segment ends goes with a later one.
+#[test]
+fn what_was_refused_does_not_come_back_when_the_word_of_it_goes() {
+    let temp = Temp::new();
+    let faults = Faults::new(Fault::SyncAndCut, 6);
+    let store = temp.open(faults.opener());
+    let client = Client::new(&store, 1);
+    let mut kept = Vec::new();
+    for n in 0..12 {
+        if client.append("INBOX", format!("{n}").as_bytes()).is_ok() {
+            kept.push(format!("{n}").into_bytes());
+        }
+    }
+    assert!(faults.happened.load(Relaxed) > 0 && kept.len() < 12);
+    drop(store);
+    let folder = super::Folder::new(&temp.0, false).unwrap();
+    let ledger = folder.ledger(&temp.0, open_files(), 1 << 20);
+    let mut ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
+    let all = ledger.files.segments().unwrap();
+    assert!(all.len() > 1);
+    for segment in &all[1..] {
+        let removed = super::reclaim::tests::remove(&mut ledger, *segment);
+        assert!(matches!(removed, super::reclaim::Step::Removed(_)));
+    }
+    drop((ledger, folder));
+    rebuild(&temp.0).unwrap();
+    let state = Client::new(&temp.open(open_files()), 1).state().unwrap();
+    let there: Vec<_> = state[0].messages.iter().map(|m| m.octets.clone()).collect();
+    assert_eq!(there, kept);
+}
+
 /// The process ends within a transaction, with half of a write done; then an index from before, as after a loss of power.
 #[test]
 fn a_death_at_any_operation_loses_nothing_acknowledged() {
