@@ -36,3 +36,9 @@ pub fn took<T>(f: impl FnOnce() -> T) -> (Took, T) {
     let others = all.saturating_sub(own);
     (Took { wall, others }, result)
 }
+
+/// CPU time of this thread so far.
+#[must_use]
+pub fn of_thread() -> Duration {
+    time(ClockId::ThreadCPUTime)
+}

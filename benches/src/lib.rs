@@ -1,6 +1,7 @@
 //! What the benchmarks, the figures and the tests of memory share: sample commands and mail, a counting allocator, filled stores, and clients.
 
 pub mod alloc;
+pub mod attack;
 pub mod client;
 pub mod commands;
 pub mod cpu;

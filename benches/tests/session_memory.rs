@@ -1,152 +1,19 @@
 //! What one hostile client can make a session hold: counted by the allocator, in octets, at its worst.
 
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use bytes::Buf;
-use pillarbox_benches::alloc::{Counting, in_use, most_in_use};
-use pillarbox_core::effect::{Effect, Reply};
-use pillarbox_core::id::UploadId;
-use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Config, Peer, Session};
-use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
+use pillarbox_benches::alloc::Counting;
+use pillarbox_benches::attack::{Attack, store};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const NOW: Now = Now {
-    tick: Tick(0),
-    unix: 1_700_000_000,
-};
-
 /// What a session may hold before login, whatever its client does.
-const BEFORE_LOGIN: i64 = 256 << 10;
+const BEFORE_LOGIN: i64 = 64 << 10;
 /// What it may hold after login.
-const SIGNED_IN: i64 = 3 << 20;
+const SIGNED_IN: i64 = (2 << 20) + (64 << 10);
 /// What it may hold when nothing is going on.
 const AT_REST: i64 = 8 << 10;
-
-/// A session and a client that does its worst.
-struct Attack {
-    session: Session,
-    backend: Arc<Memory>,
-    accounts: StaticAccounts,
-    reads: bool,
-    closed: bool,
-    base: i64,
-    worst: i64,
-}
-
-/// A store with a hundred messages in tim's INBOX.
-fn store() -> Arc<Memory> {
-    let store = Arc::new(Memory::new());
-    let mut filling = Attack::new(store.clone(), true);
-    let message = "Subject: x\r\n\r\n".to_owned() + &"y".repeat(1000);
-    let literal = format!(" {{{}+}}\r\n{message}", message.len());
-    filling.send(b"a LOGIN tim pw\r\n");
-    filling.send(format!("b APPEND INBOX{}\r\nc LOGOUT\r\n", literal.repeat(100)).as_bytes());
-    assert!(filling.closed, "the store was not filled");
-    store
-}
-
-impl Attack {
-    fn new(backend: Arc<Memory>, reads: bool) -> Self {
-        let mut config = Config::default();
-        config.plaintext_login = true;
-        let config = Arc::new(config);
-        let accounts = StaticAccounts::new().with("tim", "pw");
-        let base = in_use();
-        most_in_use();
-        Self {
-            session: Session::new(config, Peer::default(), [0; 32], NOW),
-            backend,
-            accounts,
-            reads,
-            closed: false,
-            base,
-            worst: 0,
-        }
-    }
-
-    /// Signed in, INBOX selected.
-    fn signed_in(reads: bool) -> Self {
-        let mut attack = Self::new(store(), true);
-        attack.send(b"a LOGIN tim pw\r\nb SELECT INBOX\r\n");
-        attack.reads = reads;
-        attack
-    }
-
-    /// Sends what the session takes; `false`: it takes no more.
-    fn send(&mut self, octets: &[u8]) -> bool {
-        let mut rest = octets;
-        while !rest.is_empty() {
-            self.settle();
-            let Some(mut slot) = self.session.recv_slot().filter(|_| !self.closed) else {
-                return false;
-            };
-            let (now, later) = rest.split_at(slot.capacity().min(rest.len()));
-            slot.put(now);
-            rest = later;
-            self.settle();
-        }
-        true
-    }
-
-    /// Sends this over and over, at most so often; how often it was taken.
-    fn flood(&mut self, octets: &[u8], times: u32) -> u32 {
-        (0..times).take_while(|_| self.send(octets)).count() as u32
-    }
-
-    fn settle(&mut self) {
-        loop {
-            // What the poll before needed for a moment counts as well.
-            let action = self.session.poll(NOW);
-            self.worst = self.worst.max(most_in_use() - self.base);
-            match action {
-                Some(Action::Effect(effect)) => self.run(effect),
-                Some(Action::Closed(_)) => self.closed = true,
-                Some(_) => {}
-                None if self.reads && self.session.transmit(NOW).has_remaining() => {
-                    let n = self.session.transmit(NOW).remaining();
-                    self.session.transmit(NOW).advance(n);
-                }
-                None => return,
-            }
-        }
-    }
-
-    fn run(&mut self, effect: Effect) {
-        self.ask(effect);
-        // What the store needed for a moment is the store's.
-        most_in_use();
-    }
-
-    fn ask(&mut self, effect: Effect) {
-        let reply: Reply = match effect {
-            Effect::Watch(call) => call.answer(Ok(())),
-            Effect::Unwatch(call) => call.answer(Ok(())),
-            // Messages that only this attack sends are not kept.
-            Effect::UploadBegin(call) if call.op().size > 10_000 => {
-                call.answer(Ok(UploadId(7_777_777)))
-            }
-            Effect::UploadChunk(call) if call.op().upload == UploadId(7_777_777) => {
-                call.answer(Ok(()))
-            }
-            effect => {
-                let (sender, receiver) = channel();
-                let sign_in = matches!(effect, Effect::Authenticate(_));
-                let job = Job::new(effect, move |reply| drop(sender.send(reply)));
-                if sign_in {
-                    self.accounts.authenticate(job);
-                } else {
-                    self.backend.submit(job);
-                }
-                receiver.recv().expect("the store answers at once")
-            }
-        };
-        self.session.handle_reply(reply);
-    }
-}
 
 fn check(name: &str, attack: &Attack, bound: i64) {
     println!("{name}: {} KiB at worst", attack.worst >> 10);
@@ -174,7 +41,6 @@ fn many(head: &str, times: usize, word: &str, tail: &str) -> Vec<u8> {
     format!("{head}{}{tail}\r\n", word.repeat(times)).into_bytes()
 }
 
-/// One test: the allocator counts for the whole process.
 /// Octets are counted for all threads: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -314,6 +180,7 @@ fn a_session_holds_what_its_limits_say() {
         b"a APPEND INBOX {104857600+}\r\n",
         1,
     );
+    full_lines();
     let mut attack = Attack::signed_in(true);
     attack.send(b"a APPEND INBOX {104857600+}\r\n");
     attack.flood(&x, 100_000);
@@ -326,9 +193,104 @@ fn a_session_holds_what_its_limits_say() {
     let mut attack = Attack::signed_in(true);
     attack.send(&many("a SEARCH ALL", 5_000, " UNSEEN", ""));
     attack.send(b"b NOOP\r\n");
-    let held = in_use() - attack.base;
+    let held = attack.held();
     println!("at rest after all that: {held} octets");
     assert!(held < AT_REST, "at rest the session holds {held} octets");
+}
+
+/// Commands of a megabyte, with as many words as that takes.
+fn full_lines() {
+    let long = |head: &str, word: &str, tail: &str| {
+        let room = (1 << 20) - head.len() - tail.len() - 2;
+        many(head, room / word.len(), word, tail)
+    };
+    let n = |n: usize| "n".repeat(n);
+    let mut over = Vec::new();
+    for (name, command) in [
+        (
+            "ranges",
+            long("a UID FETCH 1", ",4000000000:4000000001", " UID"),
+        ),
+        (
+            "names for ENABLE",
+            long("a ENABLE x", &format!(" {}", n(40)), ""),
+        ),
+        (
+            "header names",
+            long(
+                "a FETCH 1 BODY.PEEK[HEADER.FIELDS (x",
+                &format!(" {}", n(20)),
+                ")]",
+            ),
+        ),
+        (
+            "quoted header names",
+            long(
+                "a FETCH 1 BODY.PEEK[HEADER.FIELDS (x",
+                &format!(" \"{}\"", n(90)),
+                ")]",
+            ),
+        ),
+        (
+            "texts",
+            long("a SEARCH ALL", &format!(" SUBJECT {}", n(180)), ""),
+        ),
+        (
+            "header texts",
+            long(
+                "a SEARCH ALL",
+                &format!(" HEADER {} {}", n(100), n(100)),
+                "",
+            ),
+        ),
+        (
+            "sets to search",
+            long("a SEARCH ALL", " UID 4000000000:4000000001,4000000003", ""),
+        ),
+        ("one text", long("a SEARCH SUBJECT ", "x", "")),
+        (
+            "one text of marks",
+            long("a SEARCH SUBJECT \"", "\u{301}", "\""),
+        ),
+        (
+            "one header name",
+            long("a FETCH 1 BODY.PEEK[HEADER.FIELDS (", "x", ")]"),
+        ),
+        (
+            "special uses",
+            long("a CREATE x (USE (\\Sent", &format!(" \\{}", n(80)), "))"),
+        ),
+        ("one mailbox name", long("a CREATE ", "x", "")),
+        ("one name quoted", long("a CREATE \"", "\\\\", "\"")),
+        (
+            "parts",
+            long(
+                "a FETCH 1 (UID",
+                &format!(" BODY.PEEK[1{}]", ".1".repeat(99)),
+                ")",
+            ),
+        ),
+        (
+            "many parts",
+            long(
+                "a FETCH 1 (UID",
+                &format!(" BODY.PEEK[1{}]", ".1".repeat(60)),
+                ")",
+            ),
+        ),
+        (
+            "keywords to search",
+            long("a SEARCH ALL", &format!(" KEYWORD {}", n(200)), ""),
+        ),
+    ] {
+        let mut attack = Attack::signed_in(true);
+        attack.flood(&command, 2);
+        println!("a megabyte of {name}: {} KiB at worst", attack.worst >> 10);
+        if attack.worst >= SIGNED_IN {
+            over.push(format!("a megabyte of {name}: {} octets", attack.worst));
+        }
+    }
+    assert!(over.is_empty(), "{over:#?}, {SIGNED_IN} are allowed");
 }
 
 /// 60,000 words that differ: work must not grow with their square.

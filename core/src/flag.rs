@@ -53,6 +53,9 @@ impl SystemFlags {
 /// How many keywords one mailbox may have.
 pub const MAX_KEYWORDS: usize = 128;
 
+/// How many octets one keyword may have: a mailbox's keywords are told with each message that has them.
+pub const MAX_KEYWORD_OCTETS: usize = 255;
+
 /// A mailbox's keywords: bit `i` of [`Flags::keywords`] stands for entry `i`. Entries are added, never moved or taken away.
 pub type Keywords = Arc<[Arc<str>]>;
 

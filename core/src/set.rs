@@ -35,14 +35,15 @@ impl UidSet {
             .filter(|&(a, b)| a <= b)
             .collect();
         ranges.sort_unstable();
-        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
-        for (a, b) in ranges {
-            match merged.last_mut() {
-                Some(last) if a <= last.1.saturating_add(1) => last.1 = last.1.max(b),
-                _ => merged.push((a, b)),
+        // In place: there may be very many.
+        ranges.dedup_by(|next, last| {
+            let touch = next.0 <= last.1.saturating_add(1);
+            if touch {
+                last.1 = last.1.max(next.1);
             }
-        }
-        Self { ranges: merged }
+            touch
+        });
+        Self { ranges }
     }
 
     /// A set of ranges that are sorted and do not touch already.
@@ -179,6 +180,22 @@ impl UidSet {
             }
         }
         below
+    }
+
+    /// Takes the first `n` ranges away and returns them.
+    #[must_use]
+    pub(crate) fn split_off_first_ranges(&mut self, n: usize) -> Self {
+        let rest = self.ranges.split_off(n.min(self.ranges.len()));
+        Self {
+            ranges: core::mem::replace(&mut self.ranges, rest),
+        }
+    }
+
+    /// Keeps all but the last `n` UIDs and returns those.
+    #[must_use]
+    pub fn split_off_last(&mut self, n: u64) -> Self {
+        let keep = self.len().saturating_sub(n);
+        self.split_off_after(keep)
     }
 
     /// Cuts the set after its first `n` UIDs and returns the rest.

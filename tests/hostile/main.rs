@@ -8,6 +8,7 @@ mod answer;
 #[path = "../clients/demo.rs"]
 #[allow(dead_code)] // What only clients need.
 mod demo;
+mod faults;
 mod mail;
 mod rows;
 mod server;

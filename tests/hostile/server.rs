@@ -34,8 +34,7 @@ path = \"users\"
 /// A running server, killed when it is dropped.
 pub struct Server {
     child: Child,
-    /// Goes when the server did.
-    _folder: Folder,
+    folder: Folder,
     /// Where it listens without TLS.
     pub plain: SocketAddr,
     /// Where it listens with TLS.
@@ -51,6 +50,8 @@ pub struct Resources {
     pub memory: usize,
     /// Open files and sockets.
     pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
 }
 
 impl Server {
@@ -99,7 +100,7 @@ impl Server {
         let (plain, tls) = (address(0), address(1));
         Self {
             child,
-            _folder: folder,
+            folder,
             plain,
             tls,
             client,
@@ -113,10 +114,14 @@ impl Server {
         let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs");
         let line = status.lines().find(|l| l.starts_with("VmRSS:"));
         let kilobytes = line.and_then(|l| l.split_whitespace().nth(1)?.parse::<usize>().ok());
-        let files = std::fs::read_dir(format!("{process}/fd")).expect("it runs");
+        let count = |what: &str| {
+            let entries = std::fs::read_dir(format!("{process}/{what}"));
+            entries.expect("it runs").count()
+        };
         Resources {
             memory: kilobytes.expect("Linux tells the resident size") << 10,
-            descriptors: files.count(),
+            descriptors: count("fd"),
+            threads: count("task"),
         }
     }
 
@@ -125,6 +130,24 @@ impl Server {
         wait_until("descriptors are given back", || {
             self.resources().descriptors <= most
         });
+    }
+
+    /// The files of its store.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        let mut folders = vec![self.folder.path().join("store")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(folder).expect("the store is there");
+            for path in entries.flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path);
+                }
+            }
+        }
+        files.sort();
+        files
     }
 
     /// The log so far.

@@ -125,8 +125,12 @@ pub(crate) fn resolve(s: &Session, uid: bool, set: &SequenceSet) -> Result<UidSe
         SequenceSet::Ranges(ranges) => selected
             .view
             .resolve_seq(ranges)
-            .map_err(|_| Done::bad("There is no message with that sequence number")),
+            .map_err(|_| no_such_message()),
     }
+}
+
+pub(crate) fn no_such_message() -> Done {
+    Done::bad("There is no message with that sequence number")
 }
 
 /// A name and "completed".

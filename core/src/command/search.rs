@@ -1,20 +1,22 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4; RFC 4731, RFC 5182, RFC 7162 §3.1.5).
 
+mod answer;
+
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::ast::{self, ReturnOptions, SearchKey, SearchStep};
-use crate::command::{completed, reply, resolve};
+use crate::ast::{self, ReturnOptions, SearchKey, SearchStep, SequenceSet};
+use crate::command::{completed, no_such_message, reply};
 use crate::effect;
 use crate::id::ModSeq;
 use crate::message::{Charset, decode_search, search_charset};
-use crate::response;
 use crate::search::{Leaf, Program, Step as ProgramStep};
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::set::UidSet;
 use crate::view::Blocks;
+use answer::Answer;
 
 /// Windows over the view, merged.
 #[derive(Debug)]
@@ -23,11 +25,15 @@ struct Searching {
     result: Option<ReturnOptions>,
     modseq: bool,
     program: Arc<Program>,
-    found: UidSet,
+    found: Blocks,
     highest: ModSeq,
+    /// What is being searched now.
     among: UidSet,
+    /// Where the view goes on behind it.
+    next: Option<u32>,
     /// The modseqs of the first and the last found are asked for.
     edges: bool,
+    answer: Option<Answer>,
 }
 
 /// The charsets named in BADCHARSET; more names of them are understood.
@@ -51,33 +57,34 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
         Ok(program) => Arc::new(program),
         Err(done) => return Step::Done(done),
     };
-    let among = s
-        .selected
-        .as_ref()
-        .map(|m| m.view.uids())
-        .unwrap_or_default();
     let mut searching = Searching {
         uid,
         result: search.result,
         modseq: search.modseq,
         program,
-        found: UidSet::new(),
+        found: Blocks::default(),
         highest: ModSeq(0),
-        among,
+        among: UidSet::new(),
+        next: Some(1),
         edges: false,
+        answer: None,
     };
-    if searching.among.is_empty() {
-        return Step::Done(searching.done(s));
-    }
-    let _ = searching.ask(s);
+    let _ = searching.go_on(s);
     Step::Become(Box::new(searching))
 }
 
 /// The keys with sets resolved and texts decoded: nothing of the session is left in it.
 fn program(s: &Session, keys: &[SearchStep], charset: Charset) -> Result<Program, Done> {
+    let mut saved = None;
     let mut steps = Vec::with_capacity(keys.len());
     for key in keys {
         steps.push(match key {
+            SearchStep::Key(SearchKey::Sequence(SequenceSet::Saved))
+            | SearchStep::Key(SearchKey::Uid(SequenceSet::Saved)) => {
+                // However often it is named, it is held once.
+                let saved = saved.get_or_insert_with(|| Arc::new(s.saved.to_set()));
+                ProgramStep::Test(Leaf::Uids(saved.clone()))
+            }
             SearchStep::Key(key) => ProgramStep::Test(leaf(s, key, charset)?),
             SearchStep::Not => ProgramStep::Not,
             SearchStep::And => ProgramStep::And,
@@ -87,6 +94,20 @@ fn program(s: &Session, keys: &[SearchStep], charset: Charset) -> Result<Program
     Ok(Program { steps })
 }
 
+/// A client's set as it stands, not message by message: only what is in the view is searched anyway.
+fn spans(s: &Session, uid: bool, set: &SequenceSet) -> Result<Leaf, Done> {
+    let (Some(selected), SequenceSet::Ranges(ranges)) = (&s.selected, set) else {
+        return Ok(Leaf::Uids(Arc::default()));
+    };
+    let spans = match uid {
+        true => Ok(selected.view.spans_of_uid(ranges)),
+        false => selected.view.spans_of_seq(ranges),
+    };
+    spans
+        .map(|set| Leaf::Uids(Arc::new(set)))
+        .map_err(|_| no_such_message())
+}
+
 fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
     let text = |octets: &[u8]| match decode_search(octets, charset) {
         Some(text) => Ok(text),
@@ -94,15 +115,13 @@ fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
     };
     Ok(match key {
         SearchKey::All => Leaf::All,
-        SearchKey::Sequence(set) => Leaf::Uids(resolve(s, false, set)?),
-        SearchKey::Uid(set) => Leaf::Uids(resolve(s, true, set)?),
+        SearchKey::Sequence(set) => spans(s, false, set)?,
+        SearchKey::Uid(set) => spans(s, true, set)?,
         SearchKey::Flag(flag) => Leaf::Flag(*flag),
-        SearchKey::Recent => Leaf::Uids(
-            s.selected
-                .as_ref()
-                .map(|m| m.recent.clone())
-                .unwrap_or_default(),
-        ),
+        SearchKey::Recent => {
+            let recent = s.selected.as_ref().map(|m| m.recent.clone());
+            Leaf::Uids(Arc::new(recent.unwrap_or_default()))
+        }
         SearchKey::Keyword(keyword) => Leaf::Keyword(keyword.clone()),
         SearchKey::Larger(n) => Leaf::Larger(*n),
         SearchKey::Smaller(n) => Leaf::Smaller(*n),
@@ -118,35 +137,54 @@ fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
         SearchKey::ModSeq(modseq) => Leaf::ModSeq(*modseq),
         SearchKey::EmailId(Some(id)) => Leaf::EmailId(*id),
         SearchKey::ThreadId(Some(id)) => Leaf::ThreadId(*id),
-        SearchKey::EmailId(None) | SearchKey::ThreadId(None) => Leaf::Uids(UidSet::new()),
+        SearchKey::EmailId(None) | SearchKey::ThreadId(None) => Leaf::Uids(Arc::default()),
     })
 }
 
 impl Searching {
-    fn ask(&mut self, s: &mut Session) -> Step {
+    /// Searches the next window, or answers.
+    fn go_on(&mut self, s: &mut Session) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
         };
-        let uids = self.among.clone();
+        while let (true, Some(next)) = (self.among.is_empty(), self.next) {
+            (self.among, self.next) = selected.view.window(next);
+        }
+        if self.among.is_empty() {
+            return self.finish(s);
+        }
         s.ask(effect::Search {
             actor: s.actor(),
             mailbox: selected.mailbox,
-            uids,
+            uids: self.among.clone(),
             program: self.program.clone(),
         })
     }
 
+    fn page(&mut self, s: &mut Session, page: &effect::SearchPage) -> Step {
+        self.found.insert_all(&page.uids);
+        self.highest = self.highest.max(page.highest_modseq);
+        self.among = match page.resume {
+            Some(uid) => {
+                let rest = UidSet::range(uid, crate::id::Uid::MAX);
+                self.among.intersection(&rest)
+            }
+            None => UidSet::new(),
+        };
+        self.go_on(s)
+    }
+
     fn finish(&mut self, s: &mut Session) -> Step {
         let edges = self.result.is_some_and(|r| r.min || r.max) && !self.whole();
-        let (Some(selected), true) = (&s.selected, self.modseq && edges && !self.found.is_empty())
+        let (Some(selected), true) = (&s.selected, self.modseq && edges && self.found.len() > 0)
         else {
-            return Step::Done(self.done(s));
+            return self.answer(s);
         };
         self.edges = true;
         s.ask(effect::Fetch {
             actor: s.actor(),
             mailbox: selected.mailbox,
-            uids: saved(self.result.unwrap_or_default(), &self.found),
+            uids: ends(self.result.unwrap_or_default(), &self.found),
             changed_since: None,
             fields: effect::Fields::default(),
             inline: 0,
@@ -165,7 +203,7 @@ impl Searching {
             Ok(page) => {
                 let told = page.rows.iter().map(|row| row.modseq).max();
                 self.highest = told.unwrap_or(self.highest);
-                Step::Done(self.done(s))
+                self.answer(s)
             }
             Err(error) => self.failed(s, "Fetch", &error),
         }
@@ -179,93 +217,73 @@ impl Searching {
         Step::Done(s.failed(operation, error))
     }
 
-    fn done(&mut self, s: &mut Session) -> Done {
-        // A message this client was told is gone is in no answer.
+    /// Begins the answer, which is written as there is room for it.
+    fn answer(&mut self, s: &mut Session) -> Step {
         let found = core::mem::take(&mut self.found);
-        let saves = self.result.is_some_and(|r| r.save);
-        if saves {
-            s.saved = Blocks::new(&saved(self.result.unwrap_or_default(), &found));
+        if let Some(options) = self.result.filter(|r| r.save) {
+            s.saved = match self.whole() || !(options.min || options.max) {
+                true => found.clone(),
+                // MIN and MAX alone save only those (RFC 5182 §2.1).
+                false => Blocks::new(&ends(options, &found)),
+            };
         }
-        let numbers = match &s.selected {
-            Some(selected) if !self.uid => selected.view.seqs_of(&found),
-            _ => found.ranges().to_vec(),
+        let all = ReturnOptions {
+            all: true,
+            ..ReturnOptions::default()
         };
-        match self.result {
-            Some(options) => self.write_esearch(s, options, &numbers),
-            None if s.enabled.rev2 => {
-                self.write_esearch(
-                    s,
-                    ReturnOptions {
-                        all: true,
-                        ..ReturnOptions::default()
-                    },
-                    &numbers,
-                );
+        let options = self.result.or_else(|| s.enabled.rev2.then_some(all));
+        let modseq = (self.modseq && found.len() > 0).then_some(self.highest);
+        self.answer = match options {
+            None => {
+                s.out.put(b"* SEARCH");
+                Some(Answer::numbers(self.uid, found, modseq))
             }
-            None => self.write_search(s, &numbers),
-        }
-        completed(self.uid, "SEARCH")
+            Some(options) if only_saves(options) => None,
+            Some(options) => {
+                self.begin_esearch(s, options, &found);
+                Some(Answer::set(self.uid, options, found, modseq))
+            }
+        };
+        Step::Again
     }
 
-    fn write_search(&self, s: &mut Session, numbers: &[(u32, u32)]) {
-        s.out.put(b"* SEARCH");
-        for n in numbers.iter().flat_map(|&(a, b)| a..=b) {
-            s.out.put(b" ");
-            s.out.number(u64::from(n));
-        }
-        if self.modseq && !numbers.is_empty() {
-            s.out.put(b" (MODSEQ ");
-            s.out.number(self.highest.0);
-            s.out.put(b")");
-        }
-        s.out.put(b"\r\n");
-    }
-
-    fn write_esearch(&self, s: &mut Session, options: ReturnOptions, numbers: &[(u32, u32)]) {
-        let only_save =
-            options.save && !(options.min || options.max || options.all || options.count);
-        if only_save {
-            return;
-        }
+    fn begin_esearch(&self, s: &mut Session, options: ReturnOptions, found: &Blocks) {
         let tag = s.tag();
-        let out = &mut s.out;
-        out.put(b"* ESEARCH (TAG ");
-        out.string(&tag, false);
-        out.put(b")");
+        s.out.put(b"* ESEARCH (TAG ");
+        s.out.string(&tag, false);
+        s.out.put(b")");
         if self.uid {
-            out.put(b" UID");
+            s.out.put(b" UID");
         }
-        let (first, last) = (numbers.first(), numbers.last());
-        if let (true, Some(first)) = (options.min, first) {
-            out.put(b" MIN ");
-            out.number(u64::from(first.0));
+        let (first, last) = (found.nth(0), found.last());
+        for (wanted, name, uid) in [(options.min, " MIN ", first), (options.max, " MAX ", last)] {
+            let number = uid.and_then(|uid| number(s, self.uid, uid));
+            if let (true, Some(number)) = (wanted, number) {
+                s.out.put_str(name);
+                s.out.number(u64::from(number));
+            }
         }
-        if let (true, Some(last)) = (options.max, last) {
-            out.put(b" MAX ");
-            out.number(u64::from(last.1));
+        if options.all && found.len() > 0 {
+            s.out.put(b" ALL ");
         }
-        if options.all && !numbers.is_empty() {
-            out.put(b" ALL ");
-            response::set(out, numbers);
-        }
-        if options.count {
-            out.put(b" COUNT ");
-            out.number(numbers.iter().map(|&(a, b)| u64::from(b - a) + 1).sum());
-        }
-        if self.modseq && !numbers.is_empty() {
-            out.put(b" MODSEQ ");
-            out.number(self.highest.0);
-        }
-        out.put(b"\r\n");
     }
 }
 
-/// What `$` will mean (RFC 5182 §2.1): MIN and MAX alone save only those.
-fn saved(options: ReturnOptions, found: &UidSet) -> UidSet {
-    if options.all || options.count || !(options.min || options.max) {
-        return found.clone();
+fn only_saves(options: ReturnOptions) -> bool {
+    options.save && !(options.min || options.max || options.all || options.count)
+}
+
+/// What a message is called in the answer.
+fn number(s: &Session, uid: bool, found: crate::id::Uid) -> Option<u32> {
+    match uid {
+        true => Some(found.get()),
+        false => s.selected.as_ref()?.view.seq_of(found),
     }
-    let first = found.first().filter(|_| options.min);
+}
+
+/// The first and the last found, as far as they are asked for.
+fn ends(options: ReturnOptions, found: &Blocks) -> UidSet {
+    let first = found.nth(0).filter(|_| options.min);
     let last = found.last().filter(|_| options.max);
     first.into_iter().chain(last).collect()
 }
@@ -273,25 +291,18 @@ fn saved(options: ReturnOptions, found: &UidSet) -> UidSet {
 impl Task for Searching {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         let Input::Reply(outcome) = input else {
-            return Step::Input;
+            let written = self.answer.as_mut().is_none_or(|answer| answer.write(s));
+            return if written {
+                Step::Done(completed(self.uid, "SEARCH"))
+            } else {
+                Step::Again
+            };
         };
         if self.edges {
             return self.edges(s, outcome);
         }
         match reply::<effect::Search>(outcome) {
-            Ok(page) => {
-                self.found = self.found.union(&page.uids);
-                self.highest = self.highest.max(page.highest_modseq);
-                match page.resume {
-                    Some(uid) => {
-                        self.among = self
-                            .among
-                            .intersection(&UidSet::range(uid, crate::id::Uid::MAX));
-                        self.ask(s)
-                    }
-                    None => self.finish(s),
-                }
-            }
+            Ok(page) => self.page(s, &page),
             Err(error) => self.failed(s, "Search", &error),
         }
     }

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use crate::ast::{Qresync, SelectParams};
 use crate::command::mailboxes::differs;
 use crate::command::{list, name, reply};
-use crate::effect::{Changes, Expunge, Op, Open, Opened, Unwatch, Watch};
-use crate::id::Uid;
+use crate::effect::{Changes, ChangesSince, Expunge, Op, Open, Opened, Unwatch, Watch};
+use crate::flag::Flags;
+use crate::id::{ModSeq, Uid};
 use crate::response;
-use crate::session::{Done, Input, Selected, Session, Step, Task};
+use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task};
 use crate::set::UidSet;
 use crate::view::Blocks;
+use crate::wire::output::Output;
 
 /// Told when a SELECT leaves a mailbox, whether or not it opens another.
 const CLOSED: &[u8] = b"* OK [CLOSED] The mailbox before is closed\r\n";
@@ -25,8 +27,19 @@ struct Select {
     qresync: Option<Box<Qresync>>,
     at: At,
     opened: Option<Box<Opened>>,
+    missed: Option<Box<Missed>>,
     /// The name as it was sent, where it is not in its normal form.
     old_name: Option<Bytes>,
+}
+
+/// What a client of QRESYNC is still to be told.
+#[derive(Debug)]
+struct Missed {
+    gone: UidSet,
+    known: UidSet,
+    changes: Box<ChangesSince>,
+    /// Changes of flags that were looked at.
+    flags: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +85,7 @@ pub(crate) fn begin(
         qresync: params.qresync,
         at: At::Leaving,
         opened: None,
+        missed: None,
         old_name: denormal.then(|| mailbox.clone()),
     };
     select.leave(s);
@@ -176,7 +190,7 @@ impl Select {
         })
     }
 
-    fn resynced(&self, s: &mut Session, outcome: crate::effect::Outcome) -> Step {
+    fn resynced(&mut self, s: &mut Session, outcome: crate::effect::Outcome) -> Step {
         let changes = match Changes::result(outcome) {
             Some(Ok(changes)) => changes,
             Some(Err(error)) => {
@@ -191,26 +205,38 @@ impl Select {
         let known = self.known();
         let gone = changes.gone.intersection(&known);
         let gone = gone.intersection(&self.unmatched(selected));
-        let gone = selected.view.missing(&gone);
-        response::vanished(&mut s.out, &gone, true);
-        selected.learn_keywords(&mut s.out, &changes.keywords);
-        for &(uid, modseq, flags) in changes
-            .flags
-            .iter()
-            .filter(|(uid, ..)| known.contains(*uid))
-        {
-            let Some(seq) = selected.view.seq_of(uid) else {
+        self.missed = Some(Box::new(Missed {
+            gone: selected.view.missing(&gone),
+            flags: 0,
+            known,
+            changes,
+        }));
+        Step::Again
+    }
+
+    /// What the client missed, as there is room for it.
+    fn tell_missed(&mut self, s: &mut Session, mut missed: Box<Missed>) -> Step {
+        let Some(selected) = &mut s.selected else {
+            return self.done();
+        };
+        while s.out.len() < s.config.limits.output_high_water {
+            if !missed.gone.is_empty() {
+                response::vanished_some(&mut s.out, &mut missed.gone, true);
                 continue;
+            }
+            if missed.flags == 0 {
+                selected.learn_keywords(&mut s.out, &missed.changes.keywords);
+            }
+            let Some(&change) = missed.changes.flags.get(missed.flags) else {
+                return self.done();
             };
-            response::fetch_head(&mut s.out, seq);
-            response::fetch_uid(&mut s.out, uid);
-            s.out.put(b" ");
-            selected.write_flags(&mut s.out, s.enabled, uid, flags);
-            s.out.put(b" ");
-            response::fetch_modseq(&mut s.out, modseq);
-            s.out.put(b")\r\n");
+            missed.flags += 1;
+            if missed.known.contains(change.0) {
+                tell_flags(&mut s.out, s.enabled, selected, change);
+            }
         }
-        self.done()
+        self.missed = Some(missed);
+        Step::Again
     }
 
     /// The UIDs the client may know: those it names, else all.
@@ -249,6 +275,24 @@ impl Select {
     }
 }
 
+fn tell_flags(
+    out: &mut Output,
+    enabled: Enabled,
+    selected: &Selected,
+    (uid, modseq, flags): (Uid, ModSeq, Flags),
+) {
+    let Some(seq) = selected.view.seq_of(uid) else {
+        return;
+    };
+    response::fetch_head(out, seq);
+    response::fetch_uid(out, uid);
+    out.put(b" ");
+    selected.write_flags(out, enabled, uid, flags);
+    out.put(b" ");
+    response::fetch_modseq(out, modseq);
+    out.put(b")\r\n");
+}
+
 fn every_uid() -> UidSet {
     UidSet::range(Uid::new(1).unwrap_or(Uid::MAX), Uid::MAX)
 }
@@ -269,8 +313,10 @@ fn numbers(set: &crate::ast::SequenceSet) -> UidSet {
 
 impl Task for Select {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
-        let Input::Reply(outcome) = input else {
-            return Step::Input;
+        let outcome = match (input, self.missed.take()) {
+            (Input::Reply(outcome), _) => outcome,
+            (_, Some(missed)) => return self.tell_missed(s, missed),
+            (_, None) => return Step::Input,
         };
         match self.at {
             At::Leaving => {

@@ -5,11 +5,12 @@ use alloc::boxed::Box;
 use crate::ast::SequenceSet;
 use crate::command::{completed, reply, resolve};
 use crate::effect::{FlagOp, FlagsSet, SetFlags};
-use crate::flag::FlagNames;
-use crate::id::ModSeq;
+use crate::flag::{FlagNames, Flags};
+use crate::id::{ModSeq, Uid};
 use crate::response;
-use crate::session::{Done, Input, Session, Step, Task};
+use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task};
 use crate::set::UidSet;
+use crate::wire::output::Output;
 
 /// What is to change.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ struct Storing {
     left: UidSet,
     refused: UidSet,
     gone: bool,
+    /// What is being told, and how many of its rows were looked at.
+    telling: Option<(FlagsSet, usize)>,
 }
 
 pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Change) -> Step {
@@ -46,6 +49,7 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
         left,
         refused: UidSet::new(),
         gone: false,
+        telling: None,
     };
     if storing.left.is_empty() {
         return Step::Done(storing.done(s));
@@ -71,10 +75,36 @@ impl Storing {
         })
     }
 
-    fn replied(&mut self, s: &mut Session, set: &FlagsSet) -> Step {
-        self.write(s, set);
+    fn replied(&mut self, s: &mut Session, set: FlagsSet) -> Step {
         self.refused = self.refused.union(&set.refused);
         self.gone |= !set.gone.is_empty();
+        if let Some(selected) = &mut s.selected {
+            selected.learn_keywords(&mut s.out, &set.keywords);
+        }
+        self.telling = Some((set, 0));
+        Step::Again
+    }
+
+    /// The new flags, unless they are not wanted, as there is room for them; with CONDSTORE a silent change still tells its modseq
+    /// (RFC 7162 §3.1.3).
+    fn tell(&mut self, s: &mut Session, set: FlagsSet, told: usize) -> Step {
+        let enabled = s.enabled;
+        let Some(selected) = &mut s.selected else {
+            return Step::Gone;
+        };
+        // Of a silent change the client only knows all if nobody else made one it was not told of (RFC 9051 §6.4.6).
+        let alone = set.modseq.is_some_and(|m| m.0 == selected.told.0 + 1);
+        let room = s.config.limits.output_high_water;
+        for at in told..set.rows.len() {
+            if s.out.len() >= room {
+                self.telling = Some((set, at));
+                return Step::Again;
+            }
+            self.tell_row(&mut s.out, enabled, selected, &set, alone, set.rows[at]);
+        }
+        if let Some(modseq) = set.modseq {
+            selected.made(modseq);
+        }
         if self.left.is_empty() {
             Step::Done(self.done(s))
         } else {
@@ -82,46 +112,41 @@ impl Storing {
         }
     }
 
-    /// The new flags, unless they are not wanted; with CONDSTORE a silent change still tells its modseq (RFC 7162 §3.1.3).
-    fn write(&self, s: &mut Session, set: &FlagsSet) {
-        let enabled = s.enabled;
-        let Some(selected) = &mut s.selected else {
+    fn tell_row(
+        &self,
+        out: &mut Output,
+        enabled: Enabled,
+        selected: &mut Selected,
+        set: &FlagsSet,
+        alone: bool,
+        (uid, modseq, flags): (Uid, ModSeq, Flags),
+    ) {
+        let modseqs = enabled.condstore || enabled.qresync;
+        let changed = set.changed.contains(uid);
+        if changed && (alone || !self.change.silent) {
+            selected.told_flags(uid, modseq);
+        }
+        if self.change.silent && !(modseqs && changed) {
+            return;
+        }
+        let Some(seq) = selected.view.seq_of(uid) else {
             return;
         };
-        selected.learn_keywords(&mut s.out, &set.keywords);
-        let modseqs = enabled.condstore || enabled.qresync;
-        // Of a silent change the client only knows all if nobody else made one it was not told of (RFC 9051 §6.4.6).
-        let alone = set.modseq.is_some_and(|m| m.0 == selected.told.0 + 1);
-        for &(uid, modseq, flags) in &set.rows {
-            let changed = set.changed.contains(uid);
-            if changed && (alone || !self.change.silent) {
-                selected.told_flags(uid, modseq);
-            }
-            if self.change.silent && !(modseqs && changed) {
-                continue;
-            }
-            let Some(seq) = selected.view.seq_of(uid) else {
-                continue;
-            };
-            response::fetch_head(&mut s.out, seq);
+        response::fetch_head(out, seq);
+        if self.uid || modseqs || enabled.rev2 {
+            response::fetch_uid(out, uid);
+        }
+        if !self.change.silent {
             if self.uid || modseqs || enabled.rev2 {
-                response::fetch_uid(&mut s.out, uid);
+                out.put(b" ");
             }
-            if !self.change.silent {
-                if self.uid || modseqs || enabled.rev2 {
-                    s.out.put(b" ");
-                }
-                selected.write_flags(&mut s.out, enabled, uid, flags);
-            }
-            if modseqs {
-                s.out.put(b" ");
-                response::fetch_modseq(&mut s.out, modseq);
-            }
-            s.out.put(b")\r\n");
+            selected.write_flags(out, enabled, uid, flags);
         }
-        if let Some(modseq) = set.modseq {
-            selected.made(modseq);
+        if modseqs {
+            out.put(b" ");
+            response::fetch_modseq(out, modseq);
         }
+        out.put(b")\r\n");
     }
 
     fn done(&self, s: &Session) -> Done {
@@ -149,12 +174,13 @@ impl Storing {
 
 impl Task for Storing {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
-        let Input::Reply(outcome) = input else {
-            return Step::Input;
-        };
-        match reply::<SetFlags>(outcome) {
-            Ok(set) => self.replied(s, &set),
-            Err(error) => Step::Done(s.failed("SetFlags", &error)),
+        match (input, self.telling.take()) {
+            (Input::Reply(outcome), _) => match reply::<SetFlags>(outcome) {
+                Ok(set) => self.replied(s, set),
+                Err(error) => Step::Done(s.failed("SetFlags", &error)),
+            },
+            (_, Some((set, told))) => self.tell(s, set, told),
+            (_, None) => Step::Input,
         }
     }
 }

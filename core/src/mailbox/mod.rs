@@ -184,6 +184,10 @@ fn upper_inbox(name: &mut str) {
 }
 
 fn decode(octets: &[u8], utf8: bool) -> Result<String, NameError> {
+    // Modified UTF-7 takes three octets for one at the most.
+    if octets.len() > 12 * MAX_OCTETS {
+        return Err(NameError::TooLong);
+    }
     match core::str::from_utf8(octets) {
         Ok(text) if utf8 => Ok(String::from(text)),
         Ok(text) => utf7::decode(text),

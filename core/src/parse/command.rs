@@ -170,14 +170,19 @@ fn authenticate(c: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Authenticate { mechanism, initial })
 }
 
+/// More octets than any capability's name that can be enabled has.
+const CAPABILITY: usize = 16;
+
 /// enable = "ENABLE" 1*(SP capability)
 fn enable(c: &mut Cursor<'_>) -> Parsed<Command> {
-    let mut names: Vec<String> = alloc::vec![upper(c.atom("Expected a capability")?)];
+    // A longer one is none that could be enabled.
+    let name = |atom: &[u8]| upper(&atom[..atom.len().min(CAPABILITY)]);
+    let mut names: Vec<String> = alloc::vec![name(c.atom("Expected a capability")?)];
     while !c.at_end() {
-        c.weigh(2)?;
+        c.weigh(CAPABILITY / 4)?;
         c.space()?;
         if !c.at_end() {
-            names.push(upper(c.atom("Expected a capability")?));
+            names.push(name(c.atom("Expected a capability")?));
         }
     }
     Ok(Command::Enable(names))
@@ -222,6 +227,9 @@ fn select(c: &mut Cursor<'_>, read_only: bool) -> Parsed<Command> {
     })
 }
 
+/// A special-use attribute holds as much as so many words.
+const SPECIAL_USE: usize = 32;
+
 /// create = "CREATE" SP mailbox [create-params] (RFC 6154 §6)
 fn create(c: &mut Cursor<'_>) -> Parsed<Command> {
     let mailbox = mailbox(c)?;
@@ -234,7 +242,10 @@ fn create(c: &mut Cursor<'_>) -> Parsed<Command> {
                 c.space()?;
             }
             let name = c.take(lex::system_flag, "Expected a special-use attribute")?;
-            let name: String = name.iter().map(|b| char::from(*b)).collect();
+            // Of one that there is not the beginning will do.
+            let name = name.iter().take(64);
+            let name: String = name.map(|b| char::from(*b)).collect();
+            c.weigh(SPECIAL_USE)?;
             special_use.push(SpecialUse::from_name(&name).ok_or(name));
         }
         c.expect(b")", "Expected )")?;

@@ -8,6 +8,9 @@ use nom::IResult;
 use super::lex;
 use super::{Context, ParseError, ParseErrorKind};
 
+/// Octets of a name that is told again in the answer, for each message: they weigh as much as a word.
+pub(super) const NAME: usize = 4;
+
 /// The result of a grammar rule.
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
@@ -176,11 +179,12 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"') => {
                 let (inner, escaped) = self.take(lex::quoted, expected)?;
-                Ok(if escaped {
-                    lex::unescape(inner)
-                } else {
-                    self.bytes(inner)
-                })
+                if !escaped {
+                    return Ok(self.bytes(inner));
+                }
+                // It is copied.
+                self.weigh(inner.len() / 8)?;
+                Ok(lex::unescape(inner))
             }
             Some(b'{') => {
                 let octets = self.take(lex::literal, expected)?;
@@ -224,7 +228,7 @@ impl<'a> Cursor<'a> {
             return Ok(None);
         };
         self.open()?;
-        self.weigh(words)?;
+        self.weigh(words + inner.len() / NAME)?;
         self.pass(inner.len() + 1);
         Ok(Some(self.bytes(inner)))
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::cursor::{Cursor, Parsed, syntax};
+use super::cursor::{Cursor, NAME, Parsed, syntax};
 use super::lex;
 use super::sync::{nz_modseq, sequence_set};
 use crate::ast::{Command, FetchItem, FieldNames, Section, SectionName, SectionText};
@@ -214,7 +214,9 @@ fn fields(c: &mut Cursor<'_>, not: bool) -> Parsed<SectionText> {
         Some(atoms) => FieldNames::atoms(atoms),
         None => FieldNames::any(c.list(|c| {
             c.weigh(FIELD)?;
-            c.astring("Expected a header field's name")
+            let name = c.astring("Expected a header field's name")?;
+            c.weigh(name.len() / NAME)?;
+            Ok(name)
         })?),
     };
     Ok(SectionText::Fields { names, not })

@@ -19,11 +19,14 @@ pub(super) fn list(c: &mut Cursor<'_>) -> Parsed<List> {
     c.space()?;
     list.patterns = if c.peek() == Some(b'(') {
         list.extended = true;
-        let patterns = c.list(Cursor::list_mailbox)?;
-        if patterns.len() > c.cx.limits.list_patterns {
-            return too_many("The LIST has too many patterns");
-        }
-        patterns
+        let mut left = c.cx.limits.list_patterns;
+        c.list(|c| match left.checked_sub(1) {
+            Some(fewer) => {
+                left = fewer;
+                c.list_mailbox()
+            }
+            None => too_many("The LIST has too many patterns"),
+        })?
     } else {
         alloc::vec![pattern(c)?]
     };
@@ -76,19 +79,30 @@ fn return_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
 
 /// "(" status-att *(SP status-att) ")"
 pub(super) fn status_items(c: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
+    let mut items = Vec::new();
     c.list(|c| {
-        Ok(match c.keyword("Expected a STATUS item")?.octets() {
-            b"MESSAGES" => StatusItem::Messages,
-            b"RECENT" => StatusItem::Recent,
-            b"UIDNEXT" => StatusItem::UidNext,
-            b"UIDVALIDITY" => StatusItem::UidValidity,
-            b"UNSEEN" => StatusItem::Unseen,
-            b"DELETED" => StatusItem::Deleted,
-            b"SIZE" => StatusItem::Size,
-            b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
-            b"MAILBOXID" => StatusItem::MailboxId,
-            b"APPENDLIMIT" => StatusItem::AppendLimit,
-            _ => return syntax("There is no such STATUS item"),
-        })
+        let item = status_item(c)?;
+        // Named twice it is told once.
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+fn status_item(c: &mut Cursor<'_>) -> Parsed<StatusItem> {
+    Ok(match c.keyword("Expected a STATUS item")?.octets() {
+        b"MESSAGES" => StatusItem::Messages,
+        b"RECENT" => StatusItem::Recent,
+        b"UIDNEXT" => StatusItem::UidNext,
+        b"UIDVALIDITY" => StatusItem::UidValidity,
+        b"UNSEEN" => StatusItem::Unseen,
+        b"DELETED" => StatusItem::Deleted,
+        b"SIZE" => StatusItem::Size,
+        b"HIGHESTMODSEQ" => StatusItem::HighestModSeq,
+        b"MAILBOXID" => StatusItem::MailboxId,
+        b"APPENDLIMIT" => StatusItem::AppendLimit,
+        _ => return syntax("There is no such STATUS item"),
     })
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::cursor::{Cursor, Parsed, syntax, too_many, upper};
 use super::lex;
 use super::sync::{modseq, sequence_set};
-use crate::ast::{ReturnOptions, Search, SearchKey, SearchStep};
+use crate::ast::{ReturnOptions, Search, SearchKey, SearchStep, SequenceSet};
 use crate::date::Date;
 use crate::flag::SystemFlags;
 use crate::search::When;
@@ -145,7 +145,7 @@ fn key(c: &mut Cursor<'_>, search: &mut Search) -> Parsed<()> {
     {
         search
             .keys
-            .push(SearchStep::Key(SearchKey::Sequence(sequence_set(c)?)));
+            .push(SearchStep::Key(SearchKey::Sequence(set(c)?)));
         return Ok(());
     }
     let name = c.keyword("Expected a search key")?;
@@ -187,8 +187,8 @@ fn plain(name: &[u8], steps: &mut Vec<SearchStep>) -> bool {
 
 fn with_argument(c: &mut Cursor<'_>, name: &[u8], search: &mut Search) -> Parsed<SearchKey> {
     Ok(match name {
-        b"UID" => SearchKey::Uid(sequence_set(c)?),
-        b"KEYWORD" | b"UNKEYWORD" => SearchKey::Keyword(ascii(c.atom("Expected a keyword")?)),
+        b"UID" => SearchKey::Uid(set(c)?),
+        b"KEYWORD" | b"UNKEYWORD" => SearchKey::Keyword(keyword(c)?),
         b"LARGER" => SearchKey::Larger(c.take(lex::number64, "Expected a number")?),
         b"SMALLER" => SearchKey::Smaller(c.take(lex::number64, "Expected a number")?),
         b"BEFORE" => SearchKey::Internal(When::Before, date(c)?),
@@ -207,6 +207,7 @@ fn with_argument(c: &mut Cursor<'_>, name: &[u8], search: &mut Search) -> Parsed
         b"TO" => header("TO", c)?,
         b"HEADER" => {
             let field = c.astring("Expected a header field's name")?;
+            heavy(c, &field)?;
             c.space()?;
             SearchKey::Header(field, text(c)?)
         }
@@ -236,7 +237,30 @@ fn header(field: &'static str, c: &mut Cursor<'_>) -> Parsed<SearchKey> {
 }
 
 fn text(c: &mut Cursor<'_>) -> Parsed<bytes::Bytes> {
-    c.astring("Expected a text to search for")
+    let text = c.astring("Expected a text to search for")?;
+    heavy(c, &text)?;
+    Ok(text)
+}
+
+/// Octets of a text to look for that weigh as much as a word: it is decoded, which may make it three times as long.
+const TEXT: usize = 4;
+
+fn heavy(c: &mut Cursor<'_>, text: &[u8]) -> Parsed<()> {
+    c.weigh(text.len() / TEXT)
+}
+
+/// A set holds as much as so many words more than its numbers.
+const SET: usize = 6;
+
+fn set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
+    c.weigh(SET)?;
+    sequence_set(c)
+}
+
+fn keyword(c: &mut Cursor<'_>) -> Parsed<String> {
+    let keyword = c.atom("Expected a keyword")?;
+    heavy(c, keyword)?;
+    Ok(ascii(keyword))
 }
 
 fn ascii(octets: &[u8]) -> String {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::cursor::{Cursor, Parsed, syntax, too_many};
 use super::lex;
 use crate::ast::{Qresync, SelectParams, SequenceSet};
-use crate::flag::{FlagNames, MAX_KEYWORDS, SystemFlags};
+use crate::flag::{FlagNames, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, SystemFlags};
 use crate::id::ModSeq;
 
 /// Room for the ranges of a common set; a range has mostly four octets or more.
@@ -24,6 +24,8 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     loop {
         ranges.push(c.take(lex::seq_range, EXPECTED)?);
         if !c.skip(b",") {
+            // A command may have thousands of small ones.
+            ranges.shrink_to_fit();
             return Ok(SequenceSet::Ranges(ranges));
         }
     }
@@ -85,6 +87,9 @@ fn flag(c: &mut Cursor<'_>, flags: &mut FlagNames) -> Parsed<()> {
         return Ok(());
     }
     let keyword = c.atom("Expected a flag")?;
+    if keyword.len() > MAX_KEYWORD_OCTETS {
+        return too_many("The keyword is too long");
+    }
     // An atom is ASCII.
     let keyword: String = keyword.iter().map(|b| char::from(*b)).collect();
     if !flags

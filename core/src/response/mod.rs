@@ -62,6 +62,14 @@ fn numbered(out: &mut Output, n: u64, rest: &[u8]) {
     out.put(rest);
 }
 
+/// Ranges of one VANISHED.
+const VANISHED: usize = 4096;
+
+/// `* VANISHED` for the first of these UIDs, which are taken away: several of them tell of many (RFC 7162 §3.2.10).
+pub(crate) fn vanished_some(out: &mut Output, uids: &mut UidSet, earlier: bool) {
+    vanished(out, &uids.split_off_first_ranges(VANISHED), earlier);
+}
+
 /// `* VANISHED` (RFC 7162 §3.2.10); nothing for an empty set.
 pub(crate) fn vanished(out: &mut Output, uids: &UidSet, earlier: bool) {
     if !uids.is_empty() {

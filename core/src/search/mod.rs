@@ -7,6 +7,7 @@ mod text;
 pub use eval::Candidate;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::date::Date;
@@ -52,7 +53,7 @@ pub enum Leaf {
     /// Always true.
     All,
     /// The UID is in the set.
-    Uids(UidSet),
+    Uids(Arc<UidSet>),
     /// The system flag is set.
     Flag(SystemFlags),
     /// The keyword is set.

@@ -10,6 +10,9 @@ use crate::schedule::{self, Needs, Row, Tell};
 use crate::session::CloseReason;
 use crate::wire::frame::{Frame, Literal, Refusal};
 
+/// Octets of a line that may as well stay in memory as long as its tag.
+const SHORT: usize = 4096;
+
 /// The row of what could not be parsed.
 const UNKNOWN: Row = Row {
     name: "?",
@@ -31,7 +34,7 @@ impl Session {
     /// A frame arrived while no command was being answered.
     pub(crate) fn begin(&mut self, frame: Frame) {
         match frame {
-            Frame::Line(line) => self.begin_line(&line),
+            Frame::Line(line) => self.begin_line(line),
             Frame::Append(piece, literal) => self.begin_append(&piece, literal),
             Frame::Continue => self.out.put(b"+ Go on\r\n"),
             Frame::Refused(head, refusal) => self.refuse(&head, refusal, None),
@@ -41,24 +44,35 @@ impl Session {
         }
     }
 
-    fn begin_line(&mut self, line: &Bytes) {
+    fn begin_line(&mut self, line: Bytes) {
         let config = self.config.clone();
-        let Some((tag, rest)) = parse::parse_tag(line, &config.limits) else {
+        let Some((tag, rest)) = parse::parse_tag(&line, &config.limits) else {
             self.bad_untagged("Expected a tag, a space and a command");
             return;
         };
-        let (tag, from) = (line.slice_ref(tag), line.len() - rest.len());
+        // A tag must not keep a long line in memory.
+        let long = line.len() > SHORT;
+        let from = line.len() - rest.len();
+        let tag = match long {
+            true => Bytes::copy_from_slice(tag),
+            false => line.slice_ref(tag),
+        };
         let cx = Context {
             limits: &config.limits,
             authenticated: self.account.is_some(),
         };
-        match parse::parse_command(line, from, &cx) {
-            Ok(command) => self.start(tag, command),
+        match parse::parse_command(&line, from, &cx) {
+            Ok(command) => {
+                // What the command does not need of it is needed no longer.
+                drop(line);
+                self.start(tag, command);
+            }
             Err(error) => {
                 self.current = Some(Current {
                     tag,
-                    row: named(rest),
+                    row: named(&line[from..]),
                     done: Some(bad(&error)),
+                    told: false,
                 });
             }
         }
@@ -79,6 +93,7 @@ impl Session {
             tag,
             row,
             done: None,
+            told: false,
         });
         self.timers.busy();
         self.task = Some(command::append::begin(self, &rest, literal));
@@ -119,6 +134,7 @@ impl Session {
             tag,
             row,
             done: None,
+            told: false,
         });
         self.timers.busy();
         if let Some(done) = self.wrong_state(row.needs) {
@@ -157,6 +173,7 @@ impl Session {
                         ..row
                     },
                     done: Some(Done::bad(text)),
+                    told: false,
                 });
                 self.answer();
             }

@@ -1,11 +1,12 @@
 //! The end of a command: what changed elsewhere is told, then the tagged answer is written.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
 use super::run::Input;
-use super::{CloseReason, Condition, Event, Session};
+use super::{CloseReason, Condition, Event, Session, Telling};
 use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Op, Outcome, StoreError};
 use crate::schedule::Tell;
 use crate::wire::output::Output;
@@ -121,7 +122,6 @@ impl Session {
     pub(crate) fn finish(&mut self, input: Input) -> bool {
         if let Input::Reply(outcome) = input {
             self.tell(outcome);
-            self.answer();
             return true;
         }
         match self.wanted_changes() {
@@ -140,9 +140,10 @@ impl Session {
             .as_ref()
             .and_then(|c| c.done.as_ref())
             .is_none_or(|d| d.condition == Condition::Bad);
+        let told = self.current.as_ref().is_some_and(|c| c.told);
         let selected = self.selected.as_ref()?;
         let wanted = match tell {
-            _ if bad => false,
+            _ if bad || told => false,
             Tell::Nothing => false,
             Tell::NoExpunge | Tell::All => selected.dirty(),
             Tell::Fresh => true,
@@ -169,13 +170,16 @@ impl Session {
             .current
             .as_ref()
             .is_none_or(|c| c.row.tell != Tell::NoExpunge);
+        if let Some(current) = &mut self.current {
+            current.told = true;
+        }
         let _ = self.tell_changes(outcome, expunge);
     }
 
-    /// Writes what changed; `expunge`: whether EXPUNGE may be told now. `false`: the store failed, and the client is told later.
+    /// Begins to tell what changed; `expunge`: whether EXPUNGE may be told now. `false`: the store failed, and the client is told later.
     pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) -> bool {
         match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
-            Ok(changes) => self.write_changes(&changes, expunge),
+            Ok(changes) => self.begin_telling(changes, expunge),
             Err(error) if error.kind == ErrorKind::NonExistent => {
                 if let Some(selected) = &mut self.selected {
                     selected.deleted = true;
@@ -193,10 +197,21 @@ impl Session {
         true
     }
 
-    fn write_changes(&mut self, changes: &ChangesSince, expunge: bool) {
-        if let Some(mut selected) = self.selected.take() {
-            selected.write_changes(&mut self.out, self.enabled, changes, expunge);
-            self.selected = Some(selected);
+    fn begin_telling(&mut self, changes: Box<ChangesSince>, expunge: bool) {
+        if let Some(selected) = &mut self.selected {
+            let telling = Telling::new(changes, selected, &mut self.out, expunge);
+            self.telling = Some(Box::new(telling));
+            self.tell_more();
+        }
+    }
+
+    /// Tells changes as far as there is room; nothing else goes on before all are told.
+    pub(crate) fn tell_more(&mut self) {
+        let room = self.config.limits.output_high_water;
+        if let (Some(mut telling), Some(selected)) = (self.telling.take(), &mut self.selected)
+            && !telling.go_on(selected, &mut self.out, self.enabled, room)
+        {
+            self.telling = Some(telling);
         }
     }
 

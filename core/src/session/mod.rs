@@ -14,7 +14,7 @@ pub use api::{
 pub(crate) use begin::bad;
 pub(crate) use finish::{Done, refusal};
 pub(crate) use run::{Input, Step, Task};
-pub(crate) use selected::Selected;
+pub(crate) use selected::{Selected, Telling};
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -48,6 +48,8 @@ pub struct Session {
     /// What `$` means (RFC 5182).
     pub(crate) saved: Blocks,
     current: Option<Current>,
+    /// What is being told of changes, before anything else goes on.
+    telling: Option<Box<Telling>>,
     task: Option<Box<dyn Task>>,
     waiting: Waiting,
     next_token: u64,
@@ -75,6 +77,8 @@ pub(crate) struct Current {
     pub row: Row,
     /// Its outcome, once it is known: what is left is to tell changes and to write the tagged answer.
     pub done: Option<Done>,
+    /// Changes were asked for and told.
+    pub told: bool,
 }
 
 /// Whether a reply is waited for.
@@ -112,6 +116,7 @@ impl Session {
             enabled: Enabled::default(),
             saved: Blocks::default(),
             current: None,
+            telling: None,
             task: None,
             waiting: Waiting::Nothing,
             next_token: 1,

@@ -92,6 +92,10 @@ impl Session {
         if matches!(input, Input::Nothing) && self.out.len() >= self.high_water() {
             return false;
         }
+        if self.telling.is_some() {
+            self.tell_more();
+            return true;
+        }
         match self.task.take() {
             Some(task) => self.step(task, input),
             None if self.current.as_ref().is_some_and(|c| c.done.is_some()) => self.finish(input),

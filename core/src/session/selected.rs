@@ -1,7 +1,7 @@
 //! The selected mailbox of a session: what this client was told, and telling it what changed.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Enabled;
@@ -106,47 +106,6 @@ impl Selected {
         }
     }
 
-    /// Writes the difference between what the client knows and now. EXPUNGE is held back unless `expunge`; then `told` stays, so that no
-    /// HIGHESTMODSEQ above an untold expunge is ever given (RFC 7162 §3.2).
-    pub(crate) fn write_changes(
-        &mut self,
-        out: &mut Output,
-        enabled: Enabled,
-        changes: &ChangesSince,
-        expunge: bool,
-    ) {
-        self.name = changes.name.clone();
-        self.learn_keywords(out, &changes.keywords);
-        let gone = self.view.intersect(&changes.gone);
-        let hold = !gone.is_empty() && !expunge;
-        if !hold && !gone.is_empty() {
-            self.expunge(out, enabled, &gone);
-        }
-        let fresh = self.view.missing(&changes.fresh);
-        if !fresh.is_empty() {
-            self.view.extend(&fresh);
-            let recent = between(changes.recent_from, changes.uid_next);
-            self.recent = self.recent.union(&recent);
-            response::exists(out, u64::from(self.view.len()));
-            if !enabled.rev2 {
-                response::recent(out, self.recent_len());
-            }
-        }
-        self.uid_next = self.uid_next.max(changes.uid_next);
-        for &(uid, modseq, flags) in &changes.flags {
-            self.write_flag_change(out, enabled, uid, modseq, flags);
-        }
-        // What is held back keeps `told` below this.
-        self.heard(changes.to);
-        self.unsure = false;
-        self.holds = hold;
-        if !hold {
-            self.told = self.told.max(changes.to);
-            let told = self.told;
-            self.own.retain(|_, m| *m > told);
-        }
-    }
-
     fn write_flag_change(
         &mut self,
         out: &mut Output,
@@ -187,16 +146,107 @@ impl Selected {
         response::fetch_flags(out, flags, &self.keywords, recent);
     }
 
-    fn expunge(&mut self, out: &mut Output, enabled: Enabled, gone: &UidSet) {
+    /// Tells of some that are gone, and takes them out of the set and of the view.
+    fn expunge_some(&mut self, out: &mut Output, enabled: Enabled, gone: &mut UidSet) {
         if enabled.qresync {
-            let gone = self.view.remove(gone);
-            response::vanished(out, &gone, false);
+            let some = gone.split_off_first_ranges(GONE);
+            response::vanished(out, &self.view.remove(&some), false);
         } else {
-            let numbers: Vec<u32> = self.view.expunge_numbers(gone);
-            self.view.remove(gone);
-            for seq in numbers {
+            for seq in self.view.expunge_last(gone) {
                 response::expunge(out, seq);
             }
+        }
+    }
+
+    fn add(&mut self, out: &mut Output, enabled: Enabled, changes: &ChangesSince) {
+        let fresh = self.view.missing(&changes.fresh);
+        if !fresh.is_empty() {
+            self.view.extend(&fresh);
+            let recent = between(changes.recent_from, changes.uid_next);
+            self.recent = self.recent.union(&recent);
+            response::exists(out, u64::from(self.view.len()));
+            if !enabled.rev2 {
+                response::recent(out, self.recent_len());
+            }
+        }
+        self.uid_next = self.uid_next.max(changes.uid_next);
+    }
+}
+
+/// Ranges of UIDs that are told to be gone at once.
+const GONE: usize = 4096;
+
+/// The difference between what a client knows and now, told as there is room for it.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    changes: Box<ChangesSince>,
+    /// What is gone and not told yet; EXPUNGE that is held back is not among it.
+    gone: UidSet,
+    hold: bool,
+    added: bool,
+    /// Changes of flags that were told.
+    flags: usize,
+}
+
+impl Telling {
+    /// EXPUNGE is held back unless `expunge`; then [`Selected::told`] stays, so that no HIGHESTMODSEQ above an untold expunge is ever given
+    /// (RFC 7162 §3.2).
+    pub(crate) fn new(
+        changes: Box<ChangesSince>,
+        selected: &mut Selected,
+        out: &mut Output,
+        expunge: bool,
+    ) -> Self {
+        selected.name = changes.name.clone();
+        selected.learn_keywords(out, &changes.keywords);
+        let gone = selected.view.intersect(&changes.gone);
+        let hold = !gone.is_empty() && !expunge;
+        Self {
+            changes,
+            gone: if hold { UidSet::new() } else { gone },
+            hold,
+            added: false,
+            flags: 0,
+        }
+    }
+
+    /// Goes on until this many octets wait to be sent; `true`: all is told.
+    pub(crate) fn go_on(
+        &mut self,
+        selected: &mut Selected,
+        out: &mut Output,
+        enabled: Enabled,
+        room: usize,
+    ) -> bool {
+        while !self.gone.is_empty() {
+            if out.len() >= room {
+                return false;
+            }
+            selected.expunge_some(out, enabled, &mut self.gone);
+        }
+        if !core::mem::replace(&mut self.added, true) {
+            selected.add(out, enabled, &self.changes);
+        }
+        while let Some(&(uid, modseq, flags)) = self.changes.flags.get(self.flags) {
+            if out.len() >= room {
+                return false;
+            }
+            selected.write_flag_change(out, enabled, uid, modseq, flags);
+            self.flags += 1;
+        }
+        self.end(selected);
+        true
+    }
+
+    fn end(&self, selected: &mut Selected) {
+        // What is held back keeps `told` below this.
+        selected.heard(self.changes.to);
+        selected.unsure = false;
+        selected.holds = self.hold;
+        if !self.hold {
+            selected.told = selected.told.max(self.changes.to);
+            let told = selected.told;
+            selected.own.retain(|_, m| *m > told);
         }
     }
 }

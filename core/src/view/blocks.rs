@@ -107,6 +107,20 @@ impl Blocks {
         UidSet::from_sorted(ranges)
     }
 
+    /// The members from this one on as ranges, whole blocks until there are this many ranges, and where to go on: not all of a large set at once.
+    pub(crate) fn window(&self, from: u32, ranges: usize) -> (UidSet, Option<u32>) {
+        let mut found = Vec::new();
+        let first = self.blocks.partition_point(|b| b.last() < from);
+        for block in &self.blocks[first..] {
+            if found.len() >= ranges {
+                return (UidSet::from_sorted(found), Some(block.base));
+            }
+            let here = block.ranges().filter(|r| r.1 >= from);
+            here.for_each(|(a, b)| push(&mut found, (a.max(from), b)));
+        }
+        (UidSet::from_sorted(found), None)
+    }
+
     pub(crate) fn intersection(&self, set: &UidSet) -> UidSet {
         let mut ranges = Vec::new();
         for (block, wanted) in self.overlaps(set) {

@@ -15,6 +15,9 @@ pub(crate) struct View {
     uids: Blocks,
 }
 
+/// Ranges of UIDs handled at once.
+const WINDOW: usize = 8192;
+
 /// A sequence number that no message has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OutOfRange;
@@ -48,6 +51,11 @@ impl View {
         self.uids.to_set()
     }
 
+    /// UIDs from this one on, and where to go on: not all of a large mailbox at once.
+    pub(crate) fn window(&self, from: u32) -> (UidSet, Option<u32>) {
+        self.uids.window(from, WINDOW)
+    }
+
     pub(crate) fn intersect(&self, set: &UidSet) -> UidSet {
         self.uids.intersection(set)
     }
@@ -70,6 +78,14 @@ impl View {
 
     /// The UIDs of a set of sequence numbers; one beyond the last is an error, `*` in an empty mailbox too (RFC 9051 §9 `seq-number`).
     pub(crate) fn resolve_seq(&self, set: &[(SeqNumber, SeqNumber)]) -> Result<UidSet, OutOfRange> {
+        Ok(self.intersect(&self.spans_of_seq(set)?))
+    }
+
+    /// A set of sequence numbers as ranges of UIDs, as many as it has; UIDs between those of the view may be in them.
+    pub(crate) fn spans_of_seq(
+        &self,
+        set: &[(SeqNumber, SeqNumber)],
+    ) -> Result<UidSet, OutOfRange> {
         let number = |n: SeqNumber| match n {
             SeqNumber::Number(n) => n.get(),
             SeqNumber::Last => self.len(),
@@ -83,11 +99,11 @@ impl View {
             };
             ranges.push((first.get(), last.get()));
         }
-        Ok(self.intersect(&UidSet::from_ranges(ranges)))
+        Ok(UidSet::from_ranges(ranges))
     }
 
-    /// The UIDs of a set of UIDs; those not there are ignored, `*` is the last there is (RFC 9051 §6.4.9).
-    pub(crate) fn resolve_uid(&self, set: &[(SeqNumber, SeqNumber)]) -> UidSet {
+    /// A set of UIDs as ranges, as many as it has, `*` being the last there is.
+    pub(crate) fn spans_of_uid(&self, set: &[(SeqNumber, SeqNumber)]) -> UidSet {
         let Some(last) = self.last_uid() else {
             return UidSet::new();
         };
@@ -95,9 +111,12 @@ impl View {
             SeqNumber::Number(n) => n.get(),
             SeqNumber::Last => last.get(),
         };
-        self.intersect(&UidSet::from_ranges(
-            set.iter().map(|&(a, b)| (number(a), number(b))),
-        ))
+        UidSet::from_ranges(set.iter().map(|&(a, b)| (number(a), number(b))))
+    }
+
+    /// The UIDs of a set of UIDs; those not there are ignored, `*` is the last there is (RFC 9051 §6.4.9).
+    pub(crate) fn resolve_uid(&self, set: &[(SeqNumber, SeqNumber)]) -> UidSet {
+        self.intersect(&self.spans_of_uid(set))
     }
 
     /// The sequence numbers of UIDs, as ranges; UIDs not in the view are skipped.
@@ -116,15 +135,21 @@ impl View {
         seqs
     }
 
-    /// What to say for these UIDs, the highest number first, so that each is right after those before it took effect.
-    pub(crate) fn expunge_numbers(&self, gone: &UidSet) -> Vec<u32> {
-        self.seqs_of(gone)
-            .iter()
+    /// Takes the last of these UIDs out of the set and out of the view, so many ranges at the most; what to say for them, the highest number
+    /// first, so that each is right after those before it took effect.
+    pub(crate) fn expunge_last(&mut self, gone: &mut UidSet) -> Vec<u32> {
+        let last = gone.split_off_last(EXPUNGES);
+        let seqs = self.seqs_of(&last);
+        self.uids.remove_all(&last);
+        seqs.iter()
             .rev()
             .flat_map(|&(a, b)| (a..=b).rev())
             .collect()
     }
 }
+
+/// Numbers of EXPUNGE worked out at once.
+const EXPUNGES: u64 = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -157,10 +182,12 @@ mod tests {
             prop_assert_eq!(view.resolve_seq(&client).ok().map(|s| s.iter().map(Uid::get).collect::<Vec<_>>()), expected);
             let gone = UidSet::from_ranges(gone);
             let mut told = list.clone();
-            for seq in view.expunge_numbers(&gone) {
-                told.remove(seq as usize - 1);
+            let mut left = gone;
+            while !left.is_empty() {
+                for seq in view.expunge_last(&mut left) {
+                    told.remove(seq as usize - 1);
+                }
             }
-            view.remove(&gone);
             prop_assert_eq!(view.uids().iter().map(Uid::get).collect::<Vec<_>>(), told);
         }
     }

@@ -96,6 +96,11 @@ pub(crate) struct Framer {
 /// Digits of a literal's size; the announcement then fits what is remembered of a skipped line.
 const MAX_DIGITS: usize = 20;
 
+/// Up to here the buffer doubles when it grows.
+const DOUBLES: usize = 256 << 10;
+/// From there on it has room at once for the longest command there commonly is, and for what comes with it; twice that would be for nothing.
+const LARGE: usize = (1 << 20) + (80 << 10);
+
 /// How much of a refused command is kept to find its tag.
 const HEAD: usize = 160;
 
@@ -130,6 +135,12 @@ impl Framer {
     }
 
     pub(crate) fn put(&mut self, octets: &[u8]) {
+        let wanted = self.buffer.len() + octets.len();
+        if (DOUBLES..=LARGE).contains(&wanted) && self.buffer.capacity() < wanted {
+            let mut larger = BytesMut::with_capacity(LARGE);
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
         self.buffer.extend_from_slice(octets);
     }
 

@@ -52,6 +52,16 @@ fn nesting() -> Vec<Row> {
             &["a BAD"],
         ),
         late(
+            "a header name of 200 KB",
+            repeated(
+                "a FETCH 1 BODY.PEEK[HEADER.FIELDS (",
+                "X",
+                200_000,
+                ")]\r\n",
+            ),
+            &["a OK"],
+        ),
+        late(
             "a header name of 500 KB",
             repeated(
                 "a FETCH 1 BODY.PEEK[HEADER.FIELDS (",
@@ -59,7 +69,7 @@ fn nesting() -> Vec<Row> {
                 500_000,
                 ")]\r\n",
             ),
-            &["a OK"],
+            &["a BAD [LIMIT]"],
         ),
         late(
             "a section of 64 numbers",

@@ -177,9 +177,14 @@ fn keys() -> Vec<Row> {
             &["a BAD [LIMIT]"],
         ),
         late(
+            "SEARCH for a text of 200 KB",
+            repeated("a SEARCH BODY \"", "x", 200_000, "\"\r\n"),
+            &["a OK"],
+        ),
+        late(
             "SEARCH for a text of 500 KB",
             repeated("a SEARCH BODY \"", "x", 500_000, "\"\r\n"),
-            &["a OK"],
+            &["a BAD [LIMIT]"],
         ),
         late(
             "SEARCH RETURN of nothing there is",

@@ -165,8 +165,8 @@ fn condstore() -> Vec<Row> {
             &["a BAD"],
         ),
         late(
-            "ENABLE of twenty thousand names",
-            repeated("a ENABLE X", " CONDSTORE", 20_000, "\r\n"),
+            "ENABLE of ten thousand names",
+            repeated("a ENABLE X", " CONDSTORE", 10_000, "\r\n"),
             &["* ENABLED CONDSTORE\r\n", "a OK"],
         ),
         late("ENABLE of nothing", "a ENABLE\r\n", &["a BAD"]),

@@ -1,0 +1,292 @@
+//! One session and a client that does its worst, with a count of what the session holds.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use bytes::Buf;
+use pillarbox_core::effect::{Changes, ChangesSince, Effect, FlagsSet, Reply, SearchPage};
+use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
+use pillarbox_core::id::{ModSeq, Uid, UploadId};
+use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_core::session::{Action, Config, Peer, Session};
+use pillarbox_core::set::UidSet;
+use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts, ask};
+
+use crate::alloc::{in_use, most_in_use};
+
+const NOW: Now = Now {
+    tick: Tick(0),
+    unix: 1_700_000_000,
+};
+
+/// A session and a client that does its worst.
+pub struct Attack {
+    session: Session,
+    backend: Arc<Memory>,
+    accounts: StaticAccounts,
+    /// Whether the client reads what it is told.
+    pub reads: bool,
+    closed: bool,
+    base: i64,
+    /// The most octets held at once.
+    pub worst: i64,
+    /// What was read.
+    pub said: Vec<u8>,
+    /// Whether what was read is kept.
+    pub keeps: bool,
+    large: bool,
+    next: Next,
+}
+
+/// A store with a hundred messages in tim's INBOX.
+///
+/// # Panics
+/// When the store does not take them.
+#[must_use]
+pub fn store() -> Arc<Memory> {
+    let store = Arc::new(Memory::new());
+    let mut filling = Attack::new(store.clone(), true);
+    let message = "Subject: x\r\n\r\n".to_owned() + &"y".repeat(1000);
+    let literal = format!(" {{{}+}}\r\n{message}", message.len());
+    filling.send(b"a LOGIN tim pw\r\n");
+    filling.send(format!("b APPEND INBOX{}\r\nc LOGOUT\r\n", literal.repeat(100)).as_bytes());
+    assert!(filling.closed, "the store was not filled");
+    store
+}
+
+impl Attack {
+    /// A session on this store.
+    #[must_use]
+    pub fn new(backend: Arc<Memory>, reads: bool) -> Self {
+        let mut config = Config::default();
+        config.plaintext_login = true;
+        let config = Arc::new(config);
+        let accounts = StaticAccounts::new().with("tim", "pw");
+        let base = in_use();
+        most_in_use();
+        Self {
+            session: Session::new(config, Peer::default(), [0; 32], NOW),
+            backend,
+            accounts,
+            reads,
+            closed: false,
+            base,
+            worst: 0,
+            said: Vec::new(),
+            keeps: false,
+            large: false,
+            next: Next::Nothing,
+        }
+    }
+
+    /// Signed in, INBOX with a hundred messages selected.
+    #[must_use]
+    pub fn signed_in(reads: bool) -> Self {
+        let mut attack = Self::new(store(), true);
+        attack.send(b"a LOGIN tim pw\r\nb SELECT INBOX\r\n");
+        attack.reads = reads;
+        attack
+    }
+
+    /// Sends what the session takes; `false`: it takes no more.
+    pub fn send(&mut self, octets: &[u8]) -> bool {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            self.settle();
+            let Some(mut slot) = self.session.recv_slot().filter(|_| !self.closed) else {
+                return false;
+            };
+            let (now, later) = rest.split_at(slot.capacity().min(rest.len()));
+            slot.put(now);
+            rest = later;
+            self.settle();
+        }
+        true
+    }
+
+    /// Sends this over and over, at most so often; how often it was taken.
+    pub fn flood(&mut self, octets: &[u8], times: u32) -> u32 {
+        (0..times).take_while(|_| self.send(octets)).count() as u32
+    }
+
+    /// Octets held now.
+    #[must_use]
+    pub fn held(&self) -> i64 {
+        in_use() - self.base
+    }
+
+    /// What is held from here on counts.
+    pub fn begin(&mut self) {
+        self.settle();
+        self.base = in_use();
+        most_in_use();
+        self.worst = 0;
+    }
+
+    /// Octets that wait to be read.
+    #[must_use]
+    pub fn unread(&mut self) -> usize {
+        self.session.transmit(NOW).remaining()
+    }
+
+    /// Takes so many octets of what waits, and lets the session go on.
+    pub fn read(&mut self, octets: usize) {
+        let mut transmit = self.session.transmit(NOW);
+        let mut left = octets.min(transmit.remaining());
+        while left > 0 {
+            let n = left.min(transmit.chunk().len());
+            if self.keeps {
+                self.said.extend_from_slice(&transmit.chunk()[..n]);
+            }
+            transmit.advance(n);
+            left -= n;
+        }
+        self.settle();
+    }
+
+    /// What the store tells when it is next asked what changed.
+    pub fn happens(&mut self, next: Next) {
+        self.next = next;
+    }
+
+    fn settle(&mut self) {
+        loop {
+            // What the poll before needed for a moment counts as well.
+            let action = self.session.poll(NOW);
+            self.worst = self.worst.max(most_in_use() - self.base);
+            match action {
+                Some(Action::Effect(effect)) => self.run(effect),
+                Some(Action::Closed(_)) => self.closed = true,
+                Some(_) => {}
+                None if self.reads && self.session.transmit(NOW).has_remaining() => {
+                    let n = self.session.transmit(NOW).remaining();
+                    self.session.transmit(NOW).advance(n);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// INBOX seems to have very many messages from here on, with every other UID, once it is selected anew.
+    pub fn enlarge(&mut self) {
+        self.large = true;
+        self.send(b"e SELECT INBOX\r\n");
+    }
+
+    fn changes(&mut self, op: &Changes) -> ChangesSince {
+        let next = std::mem::take(&mut self.next);
+        let to = ModSeq(op.since.0 + u64::from(next != Next::Nothing));
+        let flags = (1..=FLAGS).filter_map(|n| Some((Uid::new(2 * n)?, to, seen())));
+        ChangesSince {
+            fresh: UidSet::new(),
+            flags: flags.filter(|_| next == Next::Flags).collect(),
+            gone: match next {
+                Next::Gone => every_other(),
+                _ => UidSet::new(),
+            },
+            gone_is_complement: false,
+            keywords: keywords(),
+            to,
+            uid_next: UID_NEXT,
+            recent_from: UID_NEXT,
+            name: MailboxName::inbox(),
+        }
+    }
+
+    fn run(&mut self, effect: Effect) {
+        self.ask(effect);
+        // What the store needed for a moment is the store's.
+        most_in_use();
+    }
+
+    fn ask(&mut self, effect: Effect) {
+        let reply: Reply = match effect {
+            Effect::Open(call) if self.large => {
+                let mut opened = ask(&*self.backend, call.op().clone()).expect("INBOX is there");
+                opened.uids = every_other();
+                opened.uid_next = UID_NEXT;
+                call.answer(Ok(opened))
+            }
+            Effect::Search(call) if self.large => {
+                let page = SearchPage {
+                    uids: call.op().uids.clone(),
+                    highest_modseq: ModSeq(7),
+                    resume: None,
+                };
+                call.answer(Ok(page))
+            }
+            Effect::SetFlags(call) if self.large => {
+                let uids = &call.op().uids;
+                let set = FlagsSet {
+                    rows: uids.iter().map(|uid| (uid, ModSeq(7), seen())).collect(),
+                    changed: uids.clone(),
+                    keywords: keywords(),
+                    modseq: Some(ModSeq(7)),
+                    ..FlagsSet::default()
+                };
+                call.answer(Ok(set))
+            }
+            Effect::Changes(call) if self.large => {
+                let changes = self.changes(&call.op().clone());
+                call.answer(Ok(Box::new(changes)))
+            }
+            Effect::Watch(call) => call.answer(Ok(())),
+            Effect::Unwatch(call) => call.answer(Ok(())),
+            // Messages that only this attack sends are not kept.
+            Effect::UploadBegin(call) if call.op().size > 10_000 => {
+                call.answer(Ok(UploadId(7_777_777)))
+            }
+            Effect::UploadChunk(call) if call.op().upload == UploadId(7_777_777) => {
+                call.answer(Ok(()))
+            }
+            effect => {
+                let (sender, receiver) = channel();
+                let sign_in = matches!(effect, Effect::Authenticate(_));
+                let job = Job::new(effect, move |reply| drop(sender.send(reply)));
+                if sign_in {
+                    self.accounts.authenticate(job);
+                } else {
+                    self.backend.submit(job);
+                }
+                receiver.recv().expect("the store answers at once")
+            }
+        };
+        self.session.handle_reply(reply);
+    }
+}
+
+/// Messages of a mailbox that is large.
+pub const MANY: u32 = 250_000;
+const UID_NEXT: NonZeroU32 = NonZeroU32::new(2 * MANY + 2).expect("it is not zero");
+
+fn every_other() -> UidSet {
+    UidSet::from_ranges((1..=MANY).map(|n| (2 * n, 2 * n)))
+}
+
+fn keywords() -> Keywords {
+    (0..128).map(|n| format!("{n:0255}").into()).collect()
+}
+
+fn seen() -> Flags {
+    Flags {
+        system: SystemFlags::SEEN,
+        keywords: 1,
+    }
+}
+
+/// What happened to a large mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Next {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Flags of [`FLAGS`] messages changed.
+    Flags,
+    /// All messages are gone.
+    Gone,
+}
+
+/// Messages whose flags change at once.
+pub const FLAGS: u32 = 20_000;

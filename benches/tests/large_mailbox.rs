@@ -1,0 +1,138 @@
+//! A mailbox of very many messages with a hole beside each: what is said of it waits in slices, and what a session holds for it is small. One test:
+//! octets are counted for all threads.
+
+use pillarbox_benches::alloc::Counting;
+use pillarbox_benches::attack::{Attack, FLAGS, MANY, Next};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What may wait to be read: the high-water mark, and the piece that went over it.
+const UNREAD: usize = (256 + 64) << 10;
+/// What a command may hold, besides what the store answered.
+const HELD: i64 = (2 << 20) + (64 << 10);
+
+/// Sends a command and reads all of its answer, a part at a time; what was said.
+fn say(attack: &mut Attack, what: &str, command: &[u8], end: &str) -> Vec<u8> {
+    attack.said.clear();
+    attack.send(command);
+    let mut most = 0;
+    while attack.unread() > 0 {
+        most = most.max(attack.unread());
+        // Less than waits, so that the session goes on in the middle of everything.
+        attack.read(100_000);
+    }
+    println!(
+        "{what}: {} octets, {most} of them at once",
+        attack.said.len()
+    );
+    assert!(most < UNREAD, "{what}: {most} octets waited to be read");
+    let said = std::mem::take(&mut attack.said);
+    let tail = String::from_utf8_lossy(&said[said.len().saturating_sub(200)..]).into_owned();
+    assert!(tail.contains(end), "{what}: {tail}");
+    said
+}
+
+fn count(said: &[u8], word: &str) -> usize {
+    said.windows(word.len())
+        .filter(|w| *w == word.as_bytes())
+        .count()
+}
+
+#[test]
+fn what_is_said_of_a_large_mailbox_comes_in_slices() {
+    let mut attack = Attack::signed_in(false);
+    attack.keeps = true;
+    attack.enlarge();
+    say(&mut attack, "SELECT", b"", "e OK");
+    let all = say(&mut attack, "UID SEARCH", b"a UID SEARCH ALL\r\n", "a OK");
+    let line = all.split(|b| *b == b'\r').next().unwrap_or_default();
+    assert!(line.starts_with(b"* SEARCH 2 4 6 8 ") && line.ends_with(b" 499998 500000"));
+    assert_eq!(count(line, " "), MANY as usize + 1);
+    let all = say(&mut attack, "SEARCH", b"a SEARCH ALL\r\n", "a OK");
+    assert!(all.starts_with(b"* SEARCH 1 2 3 4 ") && count(&all, " 250000\r\n") == 1);
+    let all = say(
+        &mut attack,
+        "UID SEARCH RETURN",
+        b"a UID SEARCH RETURN (MIN MAX ALL COUNT SAVE) MODSEQ 1\r\n",
+        "a OK",
+    );
+    assert!(all.starts_with(b"* OK [HIGHESTMODSEQ "), "CONDSTORE is on");
+    let at = all
+        .windows(9)
+        .position(|w| w == b"* ESEARCH")
+        .expect("it is answered");
+    assert!(all[at..].starts_with(b"* ESEARCH (TAG \"a\") UID MIN 2 MAX 500000 ALL 2,4,6,8,"));
+    assert_eq!(count(&all, ",499998,500000 COUNT 250000 MODSEQ 7\r\n"), 1);
+    let all = say(
+        &mut attack,
+        "SEARCH RETURN",
+        b"a SEARCH RETURN (ALL) ALL\r\n",
+        "a OK",
+    );
+    assert!(all.starts_with(b"* ESEARCH (TAG \"a\") ALL 1:250000\r\n"));
+    let saved = [
+        b"a UID SEARCH UID $".as_slice(),
+        &b" UID $".repeat(3000),
+        b"\r\n",
+    ]
+    .concat();
+    say(&mut attack, "SEARCH of what is saved", &saved, "a OK");
+    let ranges = [
+        b"a UID SEARCH 1:*".as_slice(),
+        &b" 1:*".repeat(3000),
+        b"\r\n",
+    ]
+    .concat();
+    say(
+        &mut attack,
+        "SEARCH of everything many times",
+        &ranges,
+        "a OK",
+    );
+
+    // What was said is not kept while it is counted what is held.
+    attack.keeps = false;
+    for command in [
+        &b"a UID SEARCH ALL\r\n"[..],
+        b"a SEARCH RETURN (ALL SAVE) 1:*\r\n",
+    ] {
+        attack.begin();
+        attack.send(command);
+        while attack.unread() > 0 {
+            attack.read(100_000);
+        }
+        println!("searching: {} KiB at worst", attack.worst >> 10);
+        assert!(attack.worst < HELD, "SEARCH held {} octets", attack.worst);
+    }
+    attack.keeps = true;
+
+    let all = say(
+        &mut attack,
+        "STORE",
+        b"a STORE 1:2000 +FLAGS (\\Seen)\r\n",
+        "a OK",
+    );
+    assert_eq!(count(&all, " FETCH (UID "), 2000);
+    attack.happens(Next::Flags);
+    let all = say(&mut attack, "changed flags", b"a NOOP\r\n", "a OK");
+    assert_eq!(count(&all, " FETCH (UID "), FLAGS as usize);
+    attack.happens(Next::Gone);
+    let all = say(&mut attack, "EXPUNGE", b"a NOOP\r\n", "a OK");
+    assert!(all.starts_with(b"* 250000 EXPUNGE\r\n* 249999 EXPUNGE\r\n"));
+    assert_eq!(count(&all, " EXPUNGE\r\n"), MANY as usize);
+
+    say(
+        &mut attack,
+        "SELECT again",
+        b"a ENABLE QRESYNC\r\nb SELECT INBOX\r\n",
+        "b OK",
+    );
+    attack.happens(Next::Flags);
+    say(&mut attack, "changed flags", b"a NOOP\r\n", "a OK");
+    attack.happens(Next::Gone);
+    let all = say(&mut attack, "VANISHED", b"a NOOP\r\n", "a OK");
+    assert!(all.starts_with(b"* VANISHED 2,4,6,8,"));
+    assert_eq!(count(&all, "* VANISHED "), (MANY as usize).div_ceil(4096));
+    assert_eq!(count(&all, ",") + count(&all, "* VANISHED "), MANY as usize);
+}

@@ -1,0 +1,119 @@
+//! Work grows as what is sent does: four times the octets take about four times the CPU time, not sixteen times.
+
+use std::time::Duration;
+
+use pillarbox_benches::attack::{Attack, store};
+use pillarbox_benches::cpu::of_thread;
+
+/// The lesser CPU time of two tries.
+fn least(signed_in: bool, octets: &[u8]) -> Duration {
+    let tries = (0..2).map(|_| {
+        let mut attack = match signed_in {
+            true => Attack::signed_in(true),
+            false => Attack::new(store(), true),
+        };
+        let begun = of_thread();
+        attack.send(octets);
+        of_thread() - begun
+    });
+    tries.min().unwrap_or_default()
+}
+
+fn linear(what: &str, signed_in: bool, make: impl Fn(usize) -> Vec<u8>, times: usize) {
+    let (few, many) = (make(times), make(4 * times));
+    let once = least(signed_in, &few);
+    let four = least(signed_in, &many);
+    println!("{what}: {once:?} for {times}, {four:?} for four times as many");
+    // Twice as much as in proportion, and a little for what is too short to measure.
+    let most = 8 * once + Duration::from_millis(5);
+    assert!(
+        four < most,
+        "{what}: {once:?}, and {four:?} for four times as many"
+    );
+}
+
+fn repeated(head: &str, word: &str, times: usize, tail: &str) -> Vec<u8> {
+    format!("{head}{}{tail}\r\n", word.repeat(times)).into_bytes()
+}
+
+#[test]
+fn work_is_linear_in_what_is_sent() {
+    let literals = |n| repeated("a NOOP", " {0+}\r\n", n, "");
+    linear("small literals", true, literals, 35_000);
+    linear(
+        "200,000 small literals and more, skipped",
+        true,
+        literals,
+        200_000,
+    );
+    let texts = |n| repeated("a NOOP", " {1+}\r\nx", n, "");
+    linear("small literals before login", false, texts, 20_000);
+    linear(
+        "LFs without CR",
+        true,
+        |n| repeated("a NOOP ", "x\n", n, ""),
+        100_000,
+    );
+    linear(
+        "CRs without LF",
+        true,
+        |n| repeated("a NOOP ", "x\r", n, ""),
+        100_000,
+    );
+    linear(
+        "braces",
+        true,
+        |n| repeated("a NOOP ", "{9}", n, ""),
+        80_000,
+    );
+    linear("commands", true, |n| b"a NOOP\r\n".repeat(n), 5_000);
+    linear("empty lines", true, |n| b"\r\na NOOP\r\n".repeat(n), 20_000);
+    linear(
+        "IDLE and DONE",
+        true,
+        |n| b"a IDLE\r\nDONE\r\n".repeat(n),
+        3_000,
+    );
+    linear(
+        "numbers",
+        true,
+        |n| repeated("a UID FETCH 1", ",3", n, " UID"),
+        15_000,
+    );
+    linear(
+        "search keys",
+        true,
+        |n| repeated("a SEARCH ALL", " UNSEEN", n, ""),
+        1_000,
+    );
+    linear(
+        "nested keys",
+        true,
+        |n| repeated("a SEARCH ", "NOT ", n, "ALL"),
+        124,
+    );
+    linear(
+        "header names",
+        true,
+        |n| repeated("a FETCH 1 BODY.PEEK[HEADER.FIELDS (x", " y", n, ")]"),
+        4_000,
+    );
+    linear(
+        "FETCH items",
+        true,
+        |n| repeated("a FETCH 1 (UID", " FLAGS", n, ")"),
+        1_800,
+    );
+    linear(
+        "flags",
+        true,
+        |n| repeated("a STORE 1 +FLAGS (x", " \\Seen", n, ")"),
+        15_000,
+    );
+    linear(
+        "messages",
+        true,
+        |n| repeated("a APPEND INBOX", " {1+}\r\nx", n, ""),
+        240,
+    );
+}
