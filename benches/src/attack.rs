@@ -32,6 +32,10 @@ pub struct Attack {
     base: i64,
     /// The most octets held at once.
     pub worst: i64,
+    /// The most octets that the session and the store held at once.
+    pub peak: i64,
+    /// Whether long messages are stored; else they only seem to be.
+    pub stores: bool,
     /// What was read.
     pub said: Vec<u8>,
     /// Whether what was read is kept.
@@ -74,6 +78,8 @@ impl Attack {
             closed: false,
             base,
             worst: 0,
+            peak: 0,
+            stores: false,
             said: Vec::new(),
             keeps: false,
             large: false,
@@ -123,6 +129,7 @@ impl Attack {
         self.base = in_use();
         most_in_use();
         self.worst = 0;
+        self.peak = 0;
     }
 
     /// Octets that wait to be read.
@@ -156,6 +163,7 @@ impl Attack {
             // What the poll before needed for a moment counts as well.
             let action = self.session.poll(NOW);
             self.worst = self.worst.max(most_in_use() - self.base);
+            self.peak = self.peak.max(self.worst);
             match action {
                 Some(Action::Effect(effect)) => self.run(effect),
                 Some(Action::Closed(_)) => self.closed = true,
@@ -198,7 +206,7 @@ impl Attack {
     fn run(&mut self, effect: Effect) {
         self.ask(effect);
         // What the store needed for a moment is the store's.
-        most_in_use();
+        self.peak = self.peak.max(most_in_use() - self.base);
     }
 
     fn ask(&mut self, effect: Effect) {
@@ -235,7 +243,7 @@ impl Attack {
             Effect::Watch(call) => call.answer(Ok(())),
             Effect::Unwatch(call) => call.answer(Ok(())),
             // Messages that only this attack sends are not kept.
-            Effect::UploadBegin(call) if call.op().size > 10_000 => {
+            Effect::UploadBegin(call) if call.op().size > 10_000 && !self.stores => {
                 call.answer(Ok(UploadId(7_777_777)))
             }
             Effect::UploadChunk(call) if call.op().upload == UploadId(7_777_777) => {

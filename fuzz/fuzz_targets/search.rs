@@ -81,7 +81,7 @@ fn leaf(key: &SearchKey) -> Option<Leaf> {
     let text = |octets: &Bytes| std::str::from_utf8(octets).ok().map(String::from);
     Some(match key {
         SearchKey::All => Leaf::All,
-        SearchKey::Sequence(set) | SearchKey::Uid(set) => Leaf::Uids(uids(set)?),
+        SearchKey::Sequence(set) | SearchKey::Uid(set) => Leaf::Uids(uids(set)?.into()),
         SearchKey::Flag(flag) => Leaf::Flag(*flag),
         SearchKey::Keyword(keyword) => Leaf::Keyword(keyword.clone()),
         SearchKey::Larger(n) => Leaf::Larger(*n),

@@ -10,6 +10,7 @@ mod answer;
 mod demo;
 mod faults;
 mod mail;
+mod mails;
 mod rows;
 mod server;
 mod wire;
