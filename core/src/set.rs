@@ -289,6 +289,21 @@ mod tests {
     }
 
     #[test]
+    fn one_uid_joins_what_is_beside_it() {
+        let mut set = UidSet::from_ranges([(1, 2), (4, 5), (9, 9)]);
+        for (n, wanted) in [
+            (3, "1:5,9"),
+            (8, "1:5,8:9"),
+            (6, "1:6,8:9"),
+            (20, "1:6,8:9,20"),
+        ] {
+            set.insert(Uid::new(n).unwrap());
+            assert_eq!(set.to_string(), wanted);
+            assert!(!set.is_empty());
+        }
+    }
+
+    #[test]
     fn the_whole_range_is_one_range() {
         let all = UidSet::from_ranges([(u32::MAX, 1), (5, 9)]);
         assert_eq!(all.to_string(), "1:4294967295");

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::frame::{Bounds, Frame, Framer, Literal, Refusal};
 use crate::limits::Limits;
 use crate::parse::parse_tag;
+use crate::session::TakenAs;
 
 /// Frames the octets whole, one by one and in pieces of seven: each must give what the slow reader finds. The bits of `choices` decide what
 /// becomes of messages.
@@ -72,10 +73,19 @@ fn framed(octets: &[u8], size: usize, bounds: Bounds, commands: bool, choices: u
         fed += chunk.len();
         while let Some(frame) = framer.next(bounds, commands) {
             let at = fed - framer.len();
-            taken += framer.taken().iter().map(|t| t.octets).sum::<usize>();
+            let noted = framer.taken();
+            taken += noted.iter().map(|t| t.octets).sum::<usize>();
             assert_eq!(taken, at, "every octet is taken once");
             told.push(match frame {
-                Frame::Line(line) => Told::Line(line.to_vec(), at),
+                Frame::Line(line) => {
+                    let kind = if commands {
+                        TakenAs::Command
+                    } else {
+                        TakenAs::Line
+                    };
+                    assert_eq!(noted.last().map(|t| t.kind), Some(kind));
+                    Told::Line(line.to_vec(), at)
+                }
                 Frame::Continue => Told::Continue,
                 Frame::Append(piece, literal) => {
                     match choose(choices, told.len(), literal, bounds) {
@@ -333,11 +343,12 @@ mod tests {
         #[test]
         fn the_framer_agrees_with_a_slow_reader(
             pieces in proptest::collection::vec(0..PIECES.len(), 0..16),
-            limits in any::<(u8, u8, u8)>(),
+            limits in any::<(u8, u8)>(),
+            swallow in proptest::sample::select(&[0, 2, 3, 9, 75, 150, 255][..]),
             choices in any::<u8>(),
         ) {
             let octets: Vec<u8> = pieces.iter().flat_map(|at| PIECES[*at].iter().copied()).collect();
-            compare(&octets, bounds(limits.0, limits.1, limits.2), choices);
+            compare(&octets, bounds(limits.0, limits.1, swallow), choices);
         }
     }
 }
