@@ -90,6 +90,19 @@ fn a_good_store_has_no_problem() {
 }
 
 #[test]
+fn a_newer_store_is_left_alone() {
+    let temp = Temp::lived_in();
+    temp.sql("PRAGMA user_version = 99");
+    let before = files(&temp.0);
+    let newer = |e| matches!(e, OpenError::Newer(99));
+    assert!(verify(&temp.0, |_| {}).is_err_and(newer));
+    assert!(rebuild(&temp.0).is_err_and(newer));
+    assert!(Embedded::open(&temp.0, Options::default()).is_err_and(newer));
+    assert!(files(&temp.0).contains_key(&temp.0.join("index.sqlite")));
+    assert_eq!(files(&temp.0).get(&temp.pack()), before.get(&temp.pack()));
+}
+
+#[test]
 fn a_store_in_use_is_left_alone() {
     let temp = Temp::new();
     let store = temp.open();

@@ -243,15 +243,25 @@ impl Backend for Embedded {
         }
         if served_by_readers {
             self.read.push(job);
-        } else if let Some(write) = &self.write {
-            // A thread that is gone drops the job, which then answers that it was lost.
-            let _ = write.send(job);
+        } else if let Some(write) = &self.write
+            && let Err(unsent) = write.send(job)
+        {
+            let (effect, slot) = unsent.0.into_parts();
+            slot.send(ops::refuse(&self.shared.uploads, effect, stopped()));
         }
     }
 
     fn subscribe(&self, notices: Notices) {
         *lock(&self.shared.notices) = Some(notices);
     }
+}
+
+/// The thread that writes has panicked, and has said so. What it was at is recovered when the store is opened again.
+fn stopped() -> StoreError {
+    StoreError::new(
+        ErrorKind::Unavailable,
+        "The server's storage takes no changes after a fault; the operator must start it again",
+    )
 }
 
 impl Drop for Embedded {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use pillarbox_core::id::MailboxId;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::ledger::Ledger;
 use super::replay::Replay;
@@ -78,6 +78,7 @@ pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
 
 fn from_packs(path: &Path) -> Result<Rebuilt, Fault> {
     let folder = Folder::new(path, false)?;
+    refuse_newer(&folder.index)?;
     set_aside(path).map_err(at(path))?;
     let conn = folder.connect()?;
     schema::create(&conn, &folder.packs)?;
@@ -112,6 +113,19 @@ fn forget_flags(conn: &Connection) -> Result<(), Fault> {
          UPDATE mailbox SET floor = modseq;",
     )?;
     Ok(())
+}
+
+/// Packs beside a newer index have records that this program does not know: it must not take them for damage.
+fn refuse_newer(index: &Path) -> Result<(), Fault> {
+    let conn = Connection::open_with_flags(index, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    match conn
+        .map_err(Fault::from)
+        .and_then(|c| schema::check_version(&c))
+    {
+        Err(Fault(newer @ OpenError::Newer(_))) => Err(newer.into()),
+        // Whatever else is wrong with it is why it is made anew.
+        _ => Ok(()),
+    }
 }
 
 /// Under a name that nothing has yet.

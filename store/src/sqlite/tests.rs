@@ -26,6 +26,8 @@ enum Fault {
     SyncAndCut,
     /// Half is written, and from then on nothing works: the process is gone.
     Dead,
+    /// The thread that writes panics at a sync.
+    Panic,
 }
 
 struct Faults {
@@ -96,9 +98,10 @@ impl Output for Faulty {
     fn sync(&self) -> io::Result<()> {
         let here = matches!(
             self.faults.fault,
-            Fault::Sync | Fault::SyncAndCut | Fault::Dead
+            Fault::Sync | Fault::SyncAndCut | Fault::Dead | Fault::Panic
         );
         match here && self.faults.now("sync") {
+            true if self.faults.fault == Fault::Panic => panic!("as ordered"),
             true => Err(io::Error::other("broken")),
             false => self.file.sync(),
         }
@@ -193,6 +196,38 @@ fn answered(fault: Fault, every: i64, open: fn(&Temp, Opener) -> Embedded) {
     verify(&temp.0, |p| panic!("{fault:?} {every}: {p}")).unwrap();
     rebuild(&temp.0).unwrap();
     agrees(&open(&temp, open_files()), "after a rebuild");
+}
+
+/// One change is in doubt, those after it are refused, and mail can be read; opened again the store is well.
+#[test]
+fn after_a_panic_of_the_writer_changes_are_refused() {
+    let temp = Temp::new();
+    let store = temp.open(Faults::new(Fault::Panic, 3).opener());
+    let client = Client::new(&store, 1);
+    let mut kept = 0;
+    let doubtful = loop {
+        match client.append("INBOX", b"kept") {
+            Ok(_) => kept += 1,
+            Err(e) => break e,
+        }
+    };
+    assert_eq!(doubtful.kind, ErrorKind::ServerBug, "{doubtful}");
+    // What comes while the thread ends is lost with it.
+    let lost = |_: &u32| client.create("more").unwrap_err().kind == ErrorKind::ServerBug;
+    let tries = (0..100_000).take_while(lost).count();
+    assert!(tries < 100_000, "changes are not refused");
+    for _ in 0..3 {
+        let refused = client.create("more").unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unavailable, "{refused}");
+    }
+    let state = client.state().unwrap();
+    assert_eq!(state[0].messages.len(), kept);
+    drop(store);
+    let store = temp.open(open_files());
+    let client = Client::new(&store, 1);
+    let there = client.state().unwrap()[0].messages.len();
+    assert!(there == kept || there == kept + 1, "{there}");
+    client.create("more").unwrap();
 }
 
 /// What says where a segment ends goes with a later one.
