@@ -6,16 +6,19 @@
 //! and `closed` put TLS in place, close the client's side, and ask that the session be over; `== title` begins a script, and its title names the
 //! RFC and section that decide.
 
+pub mod client;
+pub mod history;
 mod host;
-mod mirror;
+pub mod model;
 mod play;
 mod race;
 mod random;
 mod script;
+pub mod wire;
+mod witness;
 
 pub use host::{BEGINNING, Chunking, Host, Options, UID_VALIDITY, accounts};
-pub use mirror::{Change, Entry, FlagSet, Mirror, Sent, Wrong};
 pub use play::{Server, Transcript};
-pub use race::Race;
+pub use race::{Portions, Race};
 pub use random::Random;
 pub use script::{Failure, Script, all_scripts, unescape};

@@ -1,50 +1,77 @@
 //! Several sessions on one store in memory, whose effects, replies, notices and octets move one at a time, in an order a seed decides.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
+use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, Config, Peer, Session};
-use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
+use pillarbox_store::{Backend, Memory, StaticAccounts};
 
+use crate::model::{Counters, Deed};
 use crate::random::Random;
+use crate::witness::Witness;
 
 /// The store and the connections.
 pub struct Race {
-    backend: Arc<Memory>,
-    accounts: StaticAccounts,
+    store: Witness,
     config: Arc<Config>,
     links: Vec<Link>,
     told: Arc<Mutex<Vec<Notice>>>,
+    unix: i64,
+    tick: u64,
+    /// Octets that moved, both ways.
+    pub octets: u64,
+    /// Calls of a session.
+    pub calls: u64,
 }
 
 /// One connection.
 struct Link {
     session: Session,
-    /// Asked for and not done yet.
-    asked: VecDeque<Effect>,
+    /// Asked for and not done yet, with the wall clock of the asking.
+    asked: VecDeque<(Effect, i64)>,
     /// Done, and the session does not know yet.
-    done: VecDeque<Receiver<Reply>>,
+    done: VecDeque<Reply>,
     notices: VecDeque<Notice>,
     watched: Vec<MailboxRef>,
     to_server: VecDeque<u8>,
-    to_client: Vec<u8>,
+    /// Octets the session took, octets it has ready that were looked at, and octets that arrived at the client.
+    taken: u64,
+    ready: usize,
+    arrived: u64,
+    stalled: bool,
     closed: bool,
 }
 
-const NOW: Now = Now {
-    tick: Tick(0),
-    unix: 1_700_000_000,
-};
+/// How octets and steps are portioned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Portions {
+    /// As much as there is.
+    Whole,
+    /// A few at a time.
+    Few,
+    /// One by one.
+    Single,
+}
+
+impl Portions {
+    fn of(self, random: &mut Random, most: usize) -> usize {
+        match self {
+            Self::Whole => most,
+            Self::Few => (random.below(60) + 1).min(most),
+            Self::Single => most.min(1),
+        }
+    }
+}
 
 impl Race {
-    /// A store with the account `tim`, password `pw`.
+    /// A store with these accounts, all with the password `pw`.
     #[must_use]
-    pub fn new() -> Self {
-        let backend = Arc::new(Memory::new());
+    pub fn new(users: &[&str], limits: Limits) -> Self {
+        let backend = Memory::with_validity(1_700_000_000);
         let told: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let to = told.clone();
         backend.subscribe(Arc::new(move |notice| {
@@ -52,30 +79,42 @@ impl Race {
         }));
         let mut config = Config::default();
         config.plaintext_login = true;
-        // Small windows: more places where another session may come between.
-        config.limits.fetch_page = 200;
-        config.limits.store_window = 2;
-        config.limits.move_window = 2;
-        config.limits.inline_body = 10;
+        config.limits = limits;
+        let accounts = users
+            .iter()
+            .fold(StaticAccounts::new(), |a, user| a.with(user, "pw"));
         Self {
-            backend,
-            accounts: StaticAccounts::new().with("tim", "pw"),
+            store: Witness::new(backend, accounts),
             config: Arc::new(config),
             links: Vec::new(),
             told,
+            unix: 1_700_000_000,
+            tick: 0,
+            octets: 0,
+            calls: 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            tick: Tick(self.tick),
+            unix: self.unix,
         }
     }
 
     /// A new connection, by its number.
     pub fn connect(&mut self) -> usize {
         self.links.push(Link {
-            session: Session::new(self.config.clone(), Peer::default(), [0; 32], NOW),
+            session: Session::new(self.config.clone(), Peer::default(), [0; 32], self.now()),
             asked: VecDeque::new(),
             done: VecDeque::new(),
             notices: VecDeque::new(),
             watched: Vec::new(),
             to_server: VecDeque::new(),
-            to_client: Vec::new(),
+            taken: 0,
+            ready: 0,
+            arrived: 0,
+            stalled: false,
             closed: false,
         });
         self.links.len() - 1
@@ -86,73 +125,141 @@ impl Race {
         self.links[link].to_server.extend(octets);
     }
 
-    /// The client is gone; what its session asked for may still be done.
-    pub fn drop_link(&mut self, link: usize) {
-        self.links[link].session.handle_eof();
-        self.links[link].to_server.clear();
+    /// Octets on the way, and those taken.
+    #[must_use]
+    pub fn sent(&self, link: usize) -> u64 {
+        let link = &self.links[link];
+        link.taken + link.to_server.len() as u64
     }
 
-    /// Whole responses that arrived, their literals among them.
-    pub fn responses(&mut self, link: usize) -> Vec<String> {
-        let arrived = &mut self.links[link].to_client;
-        let mut responses = Vec::new();
-        while let Some(end) = response_end(arrived) {
-            let response: Vec<u8> = arrived.drain(..end).collect();
-            responses.push(String::from_utf8_lossy(&response).into_owned());
+    /// Octets the session took.
+    #[must_use]
+    pub fn taken(&self, link: usize) -> u64 {
+        self.links[link].taken
+    }
+
+    /// Octets that arrived at the client.
+    #[must_use]
+    pub fn arrived(&self, link: usize) -> u64 {
+        self.links[link].arrived
+    }
+
+    /// Whether the session is over.
+    #[must_use]
+    pub fn closed(&self, link: usize) -> bool {
+        self.links[link].closed
+    }
+
+    /// The client is gone, and what it sent and did not arrive is lost; `reset`: nothing can be sent to it either.
+    pub fn cut(&mut self, link: usize, reset: bool) {
+        let link = &mut self.links[link];
+        link.to_server.clear();
+        link.stalled = false;
+        if reset {
+            link.session.handle_reset();
+        } else {
+            link.session.handle_eof();
         }
-        responses
+    }
+
+    /// The client reads nothing, or reads again.
+    pub fn stall(&mut self, link: usize, stalled: bool) {
+        self.links[link].stalled = stalled;
+    }
+
+    /// The wall clock jumps; nothing waits for it.
+    pub fn jump(&mut self, seconds: i64) {
+        self.unix += seconds;
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, millis: u64) {
+        self.tick += millis;
+        self.unix += i64::try_from(millis / 1000).unwrap_or(0);
+        let now = self.now();
+        for link in &mut self.links {
+            link.session.handle_timeout(now);
+        }
+    }
+
+    /// What a session has ready since this was asked last, on its way or not.
+    pub fn fresh(&mut self, link: usize) -> Vec<u8> {
+        let now = self.now();
+        let link = &mut self.links[link];
+        let transmit = link.session.transmit(now);
+        let mut seen = link.ready;
+        let mut fresh = Vec::new();
+        for chunk in transmit.chunks() {
+            let skip = seen.min(chunk.len());
+            seen -= skip;
+            fresh.extend_from_slice(&chunk[skip..]);
+        }
+        link.ready += fresh.len();
+        self.octets += fresh.len() as u64;
+        fresh
+    }
+
+    /// The changes made in the store since this was asked last.
+    pub fn deeds(&mut self) -> Vec<Deed> {
+        std::mem::take(&mut self.store.deeds)
+    }
+
+    /// A mailbox's counters, from the store itself.
+    #[must_use]
+    pub fn counters(&self, account: u64, name: &str) -> Option<Counters> {
+        self.store.counters(account, name)
     }
 
     /// Something moves on this connection; `false`: nothing could.
-    pub fn step(&mut self, link: usize, random: &mut Random) -> bool {
+    pub fn step(&mut self, link: usize, random: &mut Random, portions: Portions) -> bool {
         let first = random.below(6);
-        (0..6).any(|i| self.try_move((first + i) % 6, link, random))
+        (0..6).any(|i| self.try_move((first + i) % 6, link, random, portions))
     }
 
-    /// Everything moves until nothing can.
-    pub fn settle(&mut self, random: &mut Random) {
-        while (0..self.links.len()).any(|link| self.step(link, random)) {}
-    }
-
-    fn try_move(&mut self, what: usize, at: usize, random: &mut Random) -> bool {
+    fn try_move(
+        &mut self,
+        what: usize,
+        at: usize,
+        random: &mut Random,
+        portions: Portions,
+    ) -> bool {
+        let now = self.now();
         let link = &mut self.links[at];
         match what {
-            0 => link.poll(),
+            0 => {
+                self.calls += 1;
+                link.poll(now)
+            }
             1 => self.run_effect(at),
             2 => link.take_reply(),
             3 => link.take_notice(random),
-            4 => link.read_some(random),
-            _ => link.write_some(random),
+            4 => {
+                let n = link.read_some(random, portions);
+                self.octets += n as u64;
+                n > 0
+            }
+            _ => link.write_some(random, portions, now),
         }
     }
 
     fn run_effect(&mut self, at: usize) -> bool {
         let link = &mut self.links[at];
-        let Some(effect) = link.asked.pop_front() else {
+        let Some((effect, unix)) = link.asked.pop_front() else {
             return false;
         };
-        let (sender, receiver) = channel();
-        match effect {
+        let reply = match effect {
             Effect::Watch(call) => {
                 link.watched.push(call.op().mailbox);
-                drop(sender.send(call.answer(Ok(()))));
+                call.answer(Ok(()))
             }
             Effect::Unwatch(call) => {
                 let gone = call.op().mailbox;
                 link.watched.retain(|m| *m != gone);
-                drop(sender.send(call.answer(Ok(()))));
+                call.answer(Ok(()))
             }
-            effect => {
-                let sign_in = matches!(effect, Effect::Authenticate(_));
-                let job = Job::new(effect, move |reply| drop(sender.send(reply)));
-                if sign_in {
-                    self.accounts.authenticate(job)
-                } else {
-                    self.backend.submit(job)
-                }
-            }
-        }
-        self.links[at].done.push_back(receiver);
+            effect => self.store.run(effect, unix),
+        };
+        self.links[at].done.push_back(reply);
         self.spread();
         true
     }
@@ -169,19 +276,14 @@ impl Race {
     }
 }
 
-impl Default for Race {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Link {
-    fn poll(&mut self) -> bool {
-        match self.session.poll(NOW) {
-            Some(Action::Effect(effect)) => self.asked.push_back(effect),
+    fn poll(&mut self, now: Now) -> bool {
+        match self.session.poll(now) {
+            Some(Action::Effect(effect)) => self.asked.push_back((effect, now.unix)),
             Some(Action::Closed(_)) => self.closed = true,
             Some(_) => {}
-            None => return false,
+            // It may have written all the same.
+            None => return self.session.transmit(now).remaining() > self.ready,
         }
         true
     }
@@ -190,9 +292,7 @@ impl Link {
         let Some(reply) = self.done.pop_front() else {
             return false;
         };
-        if let Ok(reply) = reply.recv() {
-            self.session.handle_reply(reply);
-        }
+        self.session.handle_reply(reply);
         true
     }
 
@@ -208,47 +308,28 @@ impl Link {
         true
     }
 
-    fn read_some(&mut self, random: &mut Random) -> bool {
+    fn read_some(&mut self, random: &mut Random, portions: Portions) -> usize {
         let Some(mut slot) = self.session.recv_slot() else {
-            self.to_server.clear();
-            return false;
+            return 0;
         };
-        let n = (random.below(60) + 1)
-            .min(self.to_server.len())
-            .min(slot.capacity());
+        let most = self.to_server.len().min(slot.capacity());
+        let n = portions.of(random, most);
         let octets: Vec<u8> = self.to_server.drain(..n).collect();
         slot.put(&octets);
-        n > 0
+        self.taken += n as u64;
+        n
     }
 
-    fn write_some(&mut self, random: &mut Random) -> bool {
-        let mut transmit = self.session.transmit(NOW);
-        let chunk = transmit.chunk();
-        let n = (random.below(200) + 1).min(chunk.len());
-        self.to_client.extend_from_slice(&chunk[..n]);
+    fn write_some(&mut self, random: &mut Random, portions: Portions, now: Now) -> bool {
+        if self.stalled || self.ready == 0 {
+            return false;
+        }
+        let mut transmit = self.session.transmit(now);
+        let most = transmit.chunk().len().min(self.ready);
+        let n = portions.of(random, most);
         transmit.advance(n);
+        self.ready -= n;
+        self.arrived += n as u64;
         n > 0
-    }
-}
-
-/// Where the first whole response ends.
-fn response_end(octets: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let line = octets[from..].windows(2).position(|w| w == b"\r\n")? + from;
-        let literal = octets[from..line].strip_suffix(b"}").and_then(|head| {
-            let open = head.iter().rposition(|b| *b == b'{')?;
-            std::str::from_utf8(&head[open + 1..])
-                .ok()?
-                .parse::<usize>()
-                .ok()
-        });
-        match literal {
-            Some(size) => from = line + 2 + size,
-            None => return Some(line + 2),
-        }
-        if from > octets.len() {
-            return None;
-        }
     }
 }

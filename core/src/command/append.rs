@@ -76,6 +76,7 @@ pub(crate) fn begin(s: &mut Session, piece: &Bytes, literal: Literal) -> Box<dyn
 
 /// Answers without the literal: it is dropped if it comes unasked, and the session ends if it is beyond all bounds (RFC 7888 §4).
 fn refuse(s: &mut Session, literal: Literal, done: Done) -> Box<dyn Task> {
+    s.tell_nothing();
     if literal.synchronizing {
         return Box::new(Now(Some(done)));
     }

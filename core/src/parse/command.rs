@@ -235,7 +235,7 @@ fn create(c: &mut Cursor<'_>) -> Parsed<Command> {
     let mailbox = mailbox(c)?;
     let mut special_use = Vec::new();
     if c.skip(b" (") {
-        c.expect(b"USE ", "Expected USE (…)")?;
+        c.expect(b"USE ", "Expected USE (...)")?;
         c.open()?;
         while !c.skip(b")") {
             if !special_use.is_empty() {

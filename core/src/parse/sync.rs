@@ -116,7 +116,7 @@ pub(super) fn select_params(c: &mut Cursor<'_>) -> Parsed<SelectParams> {
             params.condstore = true;
             params.qresync = Some(Box::new(qresync(c)?));
         } else {
-            return syntax("Expected CONDSTORE or QRESYNC (…)");
+            return syntax("Expected CONDSTORE or QRESYNC (...)");
         }
         c.word()
     })?;

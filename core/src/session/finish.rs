@@ -118,6 +118,13 @@ impl Session {
         Done::no(refusal(error, target))
     }
 
+    /// The command may never be whole: no EXPUNGE may be told with its answer (RFC 9051 §7.5.1).
+    pub(crate) fn tell_nothing(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.row.tell = Tell::Nothing;
+        }
+    }
+
     /// Tells what is to be told, then writes the tagged answer.
     pub(crate) fn finish(&mut self, input: Input) -> bool {
         if let Input::Reply(outcome) = input {
@@ -221,7 +228,9 @@ impl Session {
             return;
         };
         let Some(done) = current.done else { return };
-        self.told_while_holding();
+        if done.close.is_none() {
+            self.told_while_holding();
+        }
         self.out.put(&current.tag);
         self.out.put(match done.condition {
             Condition::Ok => b" OK ",

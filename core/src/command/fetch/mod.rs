@@ -272,8 +272,8 @@ impl Fetching {
                 self.trouble = Some(error.clone());
                 continue;
             }
-            let tell_flags = self.seen.contains(row.uid) && !self.items.contains(&FetchItem::Flags);
-            return Some(RowWriter::new(seq, row, self.items.clone(), tell_flags));
+            let sets_seen = self.seen.contains(row.uid);
+            return Some(RowWriter::new(seq, row, self.items.clone(), sets_seen));
         }
     }
 

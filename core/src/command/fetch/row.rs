@@ -19,7 +19,7 @@ pub(super) struct RowWriter {
     seq: u32,
     row: Row,
     items: Arc<[FetchItem]>,
-    tell_flags: bool,
+    sets_seen: bool,
     structure: Option<Structure>,
     next: usize,
     begun: bool,
@@ -65,13 +65,13 @@ struct Body {
 }
 
 impl RowWriter {
-    pub(super) fn new(seq: u32, row: Row, items: Arc<[FetchItem]>, tell_flags: bool) -> Self {
+    pub(super) fn new(seq: u32, row: Row, items: Arc<[FetchItem]>, sets_seen: bool) -> Self {
         let structure = Structure::decode(&row.structure);
         Self {
             seq,
             row,
             items,
-            tell_flags,
+            sets_seen,
             structure,
             next: 0,
             begun: false,
@@ -134,17 +134,30 @@ impl RowWriter {
     }
 
     fn finish(&mut self, s: &mut Session) {
-        if self.tell_flags {
-            s.out.put(b" ");
-            self.flags(s);
-            if (s.enabled.condstore || s.enabled.qresync)
-                && !self.items.contains(&FetchItem::ModSeq)
-            {
-                s.out.put(b" ");
-                response::fetch_modseq(&mut s.out, self.row.modseq);
-            }
+        if self.sets_seen {
+            self.put_seen(s);
         }
         s.out.put(b")\r\n");
+    }
+
+    /// A FETCH that set \Seen tells the flags, and with CONDSTORE UID and MODSEQ too, asked for or not (RFC 7162 §3.2.4).
+    fn put_seen(&self, s: &mut Session) {
+        let lacks = |item| !self.items.contains(&item);
+        if lacks(FetchItem::Flags) {
+            s.out.put(b" ");
+            self.flags(s);
+        }
+        if !s.enabled.condstore {
+            return;
+        }
+        if lacks(FetchItem::Uid) {
+            s.out.put(b" ");
+            response::fetch_uid(&mut s.out, self.row.uid);
+        }
+        if lacks(FetchItem::ModSeq) {
+            s.out.put(b" ");
+            response::fetch_modseq(&mut s.out, self.row.modseq);
+        }
     }
 
     fn flags(&self, s: &mut Session) {

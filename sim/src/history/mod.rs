@@ -1,0 +1,11 @@
+//! Histories: one seed decides who is there, what each client sends, how octets are cut, what comes late, who is cut off and when. A history that fails
+//! is made small and printed.
+
+mod draw;
+mod plan;
+mod run;
+mod shrink;
+
+pub use plan::{Action, Event, Plan, Swarm};
+pub use run::{Counts, Failure, run};
+pub use shrink::{Found, check, shrink};
