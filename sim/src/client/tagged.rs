@@ -96,7 +96,7 @@ impl Client {
         let right = match condition {
             Condition::Bad => bad,
             Condition::No => !bad && (no || may_no || missing.0 || !sent.deeds.is_empty()),
-            Condition::Ok => !bad && !no && !(missing.1 && selects(sent)),
+            Condition::Ok => !(bad || no || missing.1 && selects(sent)),
             _ => false,
         };
         match right {
