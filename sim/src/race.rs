@@ -24,8 +24,8 @@ pub struct Race {
     tick: u64,
     /// Octets that moved, both ways.
     pub octets: u64,
-    /// Calls of a session.
-    pub calls: u64,
+    /// Of so many effects one fails; 0: none does.
+    pub faults: usize,
 }
 
 /// One connection.
@@ -91,7 +91,7 @@ impl Race {
             unix: 1_700_000_000,
             tick: 0,
             octets: 0,
-            calls: 0,
+            faults: 0,
         }
     }
 
@@ -226,11 +226,8 @@ impl Race {
         let now = self.now();
         let link = &mut self.links[at];
         match what {
-            0 => {
-                self.calls += 1;
-                link.poll(now)
-            }
-            1 => self.run_effect(at),
+            0 => link.poll(now),
+            1 => self.run_effect(at, random),
             2 => link.take_reply(),
             3 => link.take_notice(random),
             4 => {
@@ -242,7 +239,7 @@ impl Race {
         }
     }
 
-    fn run_effect(&mut self, at: usize) -> bool {
+    fn run_effect(&mut self, at: usize, random: &mut Random) -> bool {
         let link = &mut self.links[at];
         let Some((effect, unix)) = link.asked.pop_front() else {
             return false;
@@ -257,7 +254,13 @@ impl Race {
                 link.watched.retain(|m| *m != gone);
                 call.answer(Ok(()))
             }
-            effect => self.store.run(effect, unix),
+            effect => {
+                let may = !matches!(effect, Effect::Authenticate(_) | Effect::UploadAbort(_));
+                match may && self.faults > 0 && random.one_in(self.faults) {
+                    true => self.store.fail(effect),
+                    false => self.store.run(effect, unix),
+                }
+            }
         };
         self.links[at].done.push_back(reply);
         self.spread();

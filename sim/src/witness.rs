@@ -1,7 +1,7 @@
 //! Stands before the store and notes what is done in it, in which order, and with which numbers: what the model cannot know beforehand.
 
 use pillarbox_core::effect::{
-    Actor, Call, Effect, Move, Op, Open, Rename, Reply, SetFlags, Status, StoreError,
+    Actor, Call, Effect, ErrorKind, Move, Op, Open, Rename, Reply, SetFlags, Status, StoreError,
 };
 use pillarbox_core::id::{AccountId, Uid};
 use pillarbox_core::mailbox::MailboxName;
@@ -24,6 +24,18 @@ impl Witness {
             accounts,
             deeds: Vec::new(),
         }
+    }
+
+    /// Fails an effect; the store hears nothing of it.
+    pub fn fail(&mut self, effect: Effect) -> Reply {
+        self.deeds.push(Deed {
+            account: 0,
+            mailbox: None,
+            outcome: None,
+            unix: 0,
+            fault: true,
+        });
+        effect.fail(StoreError::new(ErrorKind::Unavailable, "Not now"))
     }
 
     /// Carries an effect out; `unix`: the wall clock when it was asked for.
@@ -114,6 +126,7 @@ impl Witness {
             mailbox,
             outcome: result.as_ref().ok().map(|reply| see(&op, reply)),
             unix,
+            fault: false,
         });
         answer.answer(result)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pillarbox_sim::history::{Counts, check};
+use pillarbox_sim::history::{Counts, check, isolated, timeless, uncut};
 
 /// A number from the environment, or this one.
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -47,4 +47,26 @@ fn what_clients_are_told_is_what_the_model_allows() {
         total
     });
     println!("{seeds} histories: {total:?}");
+}
+
+/// Runs histories twice; they must say something.
+fn twice(seeds: u64, run: fn(u64, usize) -> Result<usize, String>) {
+    let first = number("PILLARBOX_SEED", 0);
+    let lines = (first..first + seeds).map(|seed| run(seed, 60).unwrap_or_else(|e| panic!("{e}")));
+    assert!(lines.sum::<usize>() > 0, "nothing was said");
+}
+
+#[test]
+fn one_account_is_told_the_same_whatever_another_does() {
+    twice(100, isolated);
+}
+
+#[test]
+fn the_wall_clock_changes_only_dates() {
+    twice(100, timeless);
+}
+
+#[test]
+fn how_octets_are_cut_changes_nothing() {
+    twice(30, uncut);
 }

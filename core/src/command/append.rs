@@ -76,8 +76,8 @@ pub(crate) fn begin(s: &mut Session, piece: &Bytes, literal: Literal) -> Box<dyn
 
 /// Answers without the literal: it is dropped if it comes unasked, and the session ends if it is beyond all bounds (RFC 7888 §4).
 fn refuse(s: &mut Session, literal: Literal, done: Done) -> Box<dyn Task> {
-    s.tell_nothing();
     if literal.synchronizing {
+        s.tell_nothing();
         return Box::new(Now(Some(done)));
     }
     if literal.size > s.bounds().swallow {

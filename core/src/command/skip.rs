@@ -37,7 +37,10 @@ impl Task for Skip {
                 Step::Input
             }
             Input::Frame(_) => match self.done.take() {
-                Some(done) => Step::Done(done),
+                Some(done) => {
+                    s.tell_nothing();
+                    Step::Done(done)
+                }
                 None => Step::Gone,
             },
             _ => Step::Input,

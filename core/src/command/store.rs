@@ -102,6 +102,10 @@ impl Storing {
             }
             self.tell_row(&mut s.out, enabled, selected, &set, alone, set.rows[at]);
         }
+        // A row may be newer than any notice: what else happened up to it is asked for before the tagged answer (RFC 7162 §3.2).
+        if let Some(newest) = set.rows.iter().map(|(_, modseq, _)| *modseq).max() {
+            selected.heard(newest);
+        }
         if let Some(modseq) = set.modseq {
             selected.made(modseq);
         }

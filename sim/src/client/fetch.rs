@@ -54,10 +54,17 @@ impl Client {
         };
         let begun = self.last_begun;
         self.version(place, message, begun, &said)?;
+        let mut sent = self.sent.front_mut().filter(|s| s.begun.is_some());
         for item in items {
+            if let (Some(sent), Att::Section(.., None) | Att::Binary(.., None)) = (&mut sent, item)
+            {
+                // Only a store that fails gives no octets, and then the answer is NO.
+                sent.nil = true;
+                continue;
+            }
             content(item, message)?;
         }
-        if let Some(sent) = self.sent.front_mut().filter(|s| s.begun.is_some()) {
+        if let Some(sent) = sent {
             sent.told.entry(uid).or_default().extend(said.names);
         }
         Ok(())

@@ -19,7 +19,7 @@ impl Client {
                     .zip(&then)
                     .all(|(e, u)| e.uid.is_none_or(|k| k == *u))
         };
-        match mailbox.name().is_none() || (begun..=account.now).rev().any(as_then) {
+        match sent.faulty || mailbox.name().is_none() || (begun..=account.now).rev().any(as_then) {
             true => Ok(()),
             false => Err(format!(
                 "INV-19: after {:?} the client knows of {:?}, there are {:?}",

@@ -248,7 +248,7 @@ impl Client {
         }
         for uid in numbers(set) {
             let place = self.entries.iter().position(|e| e.uid == Some(uid));
-            let place = place.or_else(|| self.entries.iter().position(|e| e.uid.is_none()));
+            let place = place.or_else(|| self.unknown(uid));
             let Some(place) = place else {
                 return Err(format!("INV-08: VANISHED {uid}, which this client has not"));
             };
@@ -261,6 +261,19 @@ impl Client {
             self.goes(place, who)?;
         }
         Ok(())
+    }
+
+    /// Where a message whose UID is not known may be this one.
+    fn unknown(&self, uid: u32) -> Option<usize> {
+        let before = self
+            .entries
+            .iter()
+            .rposition(|e| e.uid.is_some_and(|u| u < uid));
+        let place = before.map_or(0, |at| at + 1);
+        self.entries
+            .get(place)
+            .filter(|e| e.uid.is_none())
+            .map(|_| place)
     }
 
     /// VANISHED (EARLIER) changes no numbers: it answers SELECT (QRESYNC) and UID FETCH (VANISHED).

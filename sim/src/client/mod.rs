@@ -70,6 +70,10 @@ pub(crate) struct Sent {
     last: Option<u32>,
     deeds: Vec<Outcome>,
     refused: bool,
+    /// The store was made to fail while it was answered.
+    faulty: bool,
+    /// NIL stood for octets that could not be read.
+    nil: bool,
     /// UIDs whose flags it changed.
     changed: BTreeSet<u32>,
     /// UIDs to the items told of them, and of those with MODSEQ.
@@ -164,6 +168,8 @@ impl Client {
             last: None,
             deeds: Vec::new(),
             refused: false,
+            faulty: false,
+            nil: false,
             changed: BTreeSet::new(),
             told: BTreeMap::new(),
             copied: Vec::new(),
@@ -272,7 +278,14 @@ impl Client {
         Ok(touched)
     }
 
-    /// Octets came from the server; `number` counts the responses among them.
+    /// The store was made to fail for the command that is being answered.
+    pub fn fault(&mut self) {
+        if let Some(sent) = self.sent.front_mut() {
+            sent.faulty = true;
+        }
+    }
+
+    /// Octets came from the server, which took so many of this client's; `see` sees each response.
     ///
     /// # Errors
     /// What no server may say, here or at all.
@@ -426,7 +439,8 @@ impl Client {
             (Some(selected), Some(account)) => account.boxes[selected.at].name().is_none(),
             _ => false,
         };
-        match logout || deleted {
+        let faulty = self.sent.front().is_some_and(|s| s.faulty);
+        match logout || deleted || faulty {
             true => Ok(()),
             false => Err("INV-02: BYE for no reason".to_owned()),
         }

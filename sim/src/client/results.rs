@@ -214,7 +214,16 @@ impl Client {
             // What came while the search was answered was not looked at.
             uids.filter(|uid| Some(*uid) <= sent.last).collect()
         };
-        let (must, may) = (uids(|t| t == Truth::Yes), uids(|t| t != Truth::No));
+        let (must, mut may) = (uids(|t| t == Truth::Yes), uids(|t| t != Truth::No));
+        if self.entries.iter().any(|e| e.uid.is_none()) {
+            // It may be any.
+            let mailbox = self.selected.as_ref().zip(who);
+            may.extend(
+                mailbox
+                    .iter()
+                    .flat_map(|(s, a)| a.boxes[s.at].messages.keys()),
+            );
+        }
         self.saved = match returns.all || returns.count || !(returns.min || returns.max) {
             true => (must, may),
             // The first and the last alone are certain only if the model knows all.

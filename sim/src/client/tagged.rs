@@ -95,8 +95,10 @@ impl Client {
         };
         let right = match condition {
             Condition::Bad => bad,
-            Condition::No => !bad && (no || may_no || missing.0 || !sent.deeds.is_empty()),
-            Condition::Ok => !(bad || no || missing.1 && selects(sent)),
+            Condition::No => {
+                !bad && (no || may_no || missing.0 || sent.faulty || !sent.deeds.is_empty())
+            }
+            Condition::Ok => !(bad || no || sent.nil || missing.1 && selects(sent)),
             _ => false,
         };
         match right {
@@ -313,7 +315,7 @@ impl Client {
     /// What the command removed is told to be gone before its answer (RFC 9051 §6.4.3, RFC 6851 §3.3).
     fn removed(&self, sent: &Sent, who: Who<'_>) -> Result<(), Wrong> {
         let deleted = |at: usize| who.is_some_and(|a| a.boxes[at].name().is_none());
-        if sent.meant.selected.is_none_or(deleted) {
+        if sent.faulty || sent.meant.selected.is_none_or(deleted) {
             return Ok(());
         }
         for deed in &sent.deeds {
@@ -347,7 +349,7 @@ impl Client {
         else {
             return Ok(());
         };
-        if sent.out_of_range || sent.refused || account.boxes[at].name().is_none() {
+        if sent.out_of_range || sent.refused || sent.faulty || account.boxes[at].name().is_none() {
             return Ok(());
         }
         if self.selected.as_ref().is_none_or(|s| s.read_only) {

@@ -5,7 +5,9 @@ mod draw;
 mod plan;
 mod run;
 mod shrink;
+mod twice;
 
 pub use plan::{Action, Event, Plan, Swarm};
-pub use run::{Counts, Failure, run};
+pub use run::{Counts, Failure, Pace, run, transcript};
 pub use shrink::{Found, check, shrink};
+pub use twice::{isolated, timeless, uncut};

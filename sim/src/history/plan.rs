@@ -131,6 +131,10 @@ pub struct Swarm {
     pub small_windows: bool,
     /// Octets of output that are held at most, for a peer that does not read.
     pub high_water: usize,
+    /// Whether the wall clock jumps.
+    pub jumps: bool,
+    /// Of so many effects one fails; 0: none does.
+    pub faults: usize,
     /// Mailboxes a history begins with, INBOX not among them.
     pub mailboxes: usize,
 }
@@ -161,7 +165,7 @@ impl Plan {
     pub fn new(seed: u64, length: usize) -> Self {
         let mut random = Random::new(seed);
         let accounts = *random.pick(&[1, 1, 2, 3]);
-        let count = random.below(5) + 2;
+        let count = random.below(7) + 2;
         let sessions = (0..count).map(|_| (random.below(accounts), *random.pick(&ENABLES)));
         let swarm = Swarm {
             sessions: sessions.collect(),
@@ -169,6 +173,8 @@ impl Plan {
             portions: Portions::Few,
             small_windows: random.one_in(2),
             high_water: *random.pick(&[600, 4000, 256 << 10]),
+            jumps: true,
+            faults: *random.pick(&[0, 0, 0, 40]),
             mailboxes: random.below(4),
         };
         let weights = weights(&mut random);

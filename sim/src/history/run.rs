@@ -68,32 +68,66 @@ struct World {
     cut: Vec<bool>,
     sessions: Vec<Session>,
     portions: Portions,
+    jumps: bool,
     counts: Counts,
     log: Vec<String>,
     steps: u64,
 }
 
-/// Runs the events of a plan that `keep` keeps, with whole portions and no delays where `calm`.
+/// How a history is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// As its seed says.
+    Free,
+    /// All comes to rest after each event, and octets are cut so.
+    Calm(Portions),
+}
+
+/// Runs the events of a plan that `keep` keeps.
 ///
 /// # Errors
 /// What was wrong, and all that was said.
-pub fn run(plan: &Plan, keep: &[bool], calm: bool) -> Result<Counts, Failure> {
-    let mut world = World::new(plan, calm);
+pub fn run(plan: &Plan, keep: &[bool], pace: Pace) -> Result<Counts, Failure> {
+    run_world(plan, keep, pace).map(|world| Counts {
+        octets: world.race.octets,
+        checks: world.links.iter().map(|c| c.checks).sum(),
+        ..world.counts
+    })
+}
+
+/// What was said on the connections of these sessions, line by line.
+///
+/// # Errors
+/// What was wrong, and all that was said.
+pub fn transcript(
+    plan: &Plan,
+    keep: &[bool],
+    pace: Pace,
+    sessions: impl Fn(usize) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let world = run_world(plan, keep, pace)?;
+    let of = |line: &&String| {
+        let letter = line.bytes().next().unwrap_or(0);
+        let session = usize::from(letter.wrapping_sub(b'a'));
+        session < plan.swarm.sessions.len() && sessions(session)
+    };
+    Ok(world.log.iter().filter(of).cloned().collect())
+}
+
+fn run_world(plan: &Plan, keep: &[bool], pace: Pace) -> Result<World, Failure> {
+    let mut world = World::new(plan, pace);
     let mut step = 0;
     let result = (|| {
         world.begin(plan, keep)?;
         for (at, event) in plan.events.iter().enumerate().filter(|(at, _)| keep[*at]) {
             step = at;
-            world.event(event, calm)?;
+            world.event(event, pace)?;
         }
         step = plan.events.len();
         world.compare(plan.seed, true)
     })();
-    let mut counts = world.counts;
-    counts.octets = world.race.octets;
-    counts.checks = world.links.iter().map(|c| c.checks).sum();
     match result {
-        Ok(()) => Ok(counts),
+        Ok(()) => Ok(world),
         Err(wrong) => Err(Failure {
             step,
             wrong,
@@ -103,7 +137,7 @@ pub fn run(plan: &Plan, keep: &[bool], calm: bool) -> Result<Counts, Failure> {
 }
 
 impl World {
-    fn new(plan: &Plan, calm: bool) -> Self {
+    fn new(plan: &Plan, pace: Pace) -> Self {
         let swarm = &plan.swarm;
         let mut limits = Limits::default();
         if swarm.small_windows {
@@ -125,11 +159,11 @@ impl World {
             names: Vec::new(),
             cut: Vec::new(),
             sessions: Vec::new(),
-            portions: if calm {
-                Portions::Whole
-            } else {
-                swarm.portions
+            portions: match pace {
+                Pace::Free => swarm.portions,
+                Pace::Calm(portions) => portions,
             },
+            jumps: swarm.jumps,
             counts: Counts::default(),
             log: Vec::new(),
             steps: 0,
@@ -152,7 +186,7 @@ impl World {
         };
         for (at, &(account, enables)) in plan.swarm.sessions.iter().enumerate() {
             let user = USERS[account];
-            let link = self.connect();
+            let link = self.connect(at);
             self.sessions.push(Session {
                 link,
                 user,
@@ -167,14 +201,18 @@ impl World {
             }
             self.send(link, select("INBOX"));
         }
-        self.settle(&mut random)
+        self.settle(&mut random)?;
+        self.race.faults = plan.swarm.faults;
+        Ok(())
     }
 
-    fn connect(&mut self) -> usize {
+    /// A new connection of this session; past the last one, of one that looks at all when it is over.
+    fn connect(&mut self, session: usize) -> usize {
         let link = self.race.connect();
         self.links.push(Client::default());
-        let letter = char::from(b'a' + u8::try_from(link % 26).unwrap_or(0));
-        self.names.push(format!("{letter}{}", link / 26));
+        let letter = char::from(b'a' + u8::try_from(session % 26).unwrap_or(0));
+        let before = self.names.iter().filter(|n| n.starts_with(letter)).count();
+        self.names.push(format!("{letter}{before}"));
         self.cut.push(false);
         link
     }
@@ -190,11 +228,12 @@ impl World {
         self.counts.commands += 1;
         let name = format!("{}.", self.names[link]);
         let octets = self.links[link].send(&name, command, self.race.sent(link));
-        self.log.push(format!("{link} > {}", octets.escape_ascii()));
+        self.log
+            .push(format!("{} > {}", self.names[link], octets.escape_ascii()));
         self.race.send(link, &octets);
     }
 
-    fn event(&mut self, event: &Event, calm: bool) -> Result<(), Wrong> {
+    fn event(&mut self, event: &Event, pace: Pace) -> Result<(), Wrong> {
         let mut random = Random::new(event.seed);
         let at = event.session;
         let link = self.sessions[at].link;
@@ -205,7 +244,7 @@ impl World {
         } else if !self.links[link].waits() {
             self.act(at, event.action, &mut random)?;
         }
-        if calm {
+        if pace != Pace::Free {
             return self.settle(&mut random);
         }
         for _ in 0..event.moves {
@@ -221,18 +260,19 @@ impl World {
             Action::Cut => {
                 self.counts.cuts += 1;
                 self.cut[link] = true;
-                self.log.push(format!("{link} is cut off"));
+                self.log.push(format!("{} is cut off", self.names[link]));
                 self.race.cut(link, random.one_in(2));
                 self.come_back(at, random);
             }
             Action::Stall => self.race.stall(link, true),
             Action::Unstall => self.race.stall(link, false),
-            Action::Jump => {
+            Action::Jump if self.jumps => {
                 let seconds = *random.pick(&[-3600, 3600, 30 * 365 * 86_400, -30 * 365 * 86_400]);
                 self.log
                     .push(format!("the wall clock jumps by {seconds} s"));
                 self.race.jump(seconds);
             }
+            Action::Jump => {}
             Action::Compare => self.compare(random.draw(), false)?,
             action => {
                 let selected = self.links[link].will_select().is_some();
@@ -252,7 +292,7 @@ impl World {
     fn end_idle(&mut self, link: usize) {
         if self.links[link].idles() == Some(true) && !self.links[link].said_done {
             self.links[link].said_done = true;
-            self.log.push(format!("{link} > DONE"));
+            self.log.push(format!("{} > DONE", self.names[link]));
             self.race.send(link, b"DONE\r\n");
         }
     }
@@ -261,8 +301,9 @@ impl World {
     fn come_back(&mut self, at: usize, random: &mut Random) {
         let old = self.sessions[at].link;
         let known = self.links[old].known_at(self.race.arrived(old));
-        let link = self.connect();
-        self.log.push(format!("{old} comes back as {link}"));
+        let link = self.connect(at);
+        let (was, is) = (&self.names[old], &self.names[link]);
+        self.log.push(format!("{was} comes back as {is}"));
         self.sessions[at].link = link;
         let (user, enables) = (self.sessions[at].user, self.sessions[at].enables);
         self.sign_in(link, user, enables);
@@ -295,6 +336,12 @@ impl World {
     fn look(&mut self, link: usize) -> Result<(), Wrong> {
         for deed in self.race.deeds() {
             let client = &mut self.links[link];
+            if deed.fault {
+                self.log
+                    .push(format!("{} has a store that fails", self.names[link]));
+                client.fault();
+                continue;
+            }
             let number = deed.account;
             let user = client.user.clone().unwrap_or_default();
             let mine = USERS.iter().position(|u| *u == user).map(|i| i as u64 + 1);
@@ -317,10 +364,10 @@ impl World {
         }
         let fresh = self.race.fresh(link);
         let taken = self.race.taken(link);
-        let (log, client) = (&mut self.log, &mut self.links[link]);
+        let (log, client, name) = (&mut self.log, &mut self.links[link], &self.names[link]);
         if !fresh.is_empty() {
             client.come(&fresh, taken, &self.accounts, &mut |octets| {
-                log.push(format!("{link} < {}", octets.escape_ascii()));
+                log.push(format!("{name} < {}", octets.escape_ascii()));
             })?;
         }
         client.go_on(taken, &self.accounts);
@@ -328,7 +375,8 @@ impl World {
             return Ok(());
         }
         while let Some(piece) = self.links[link].next_piece(self.race.sent(link)) {
-            self.log.push(format!("{link} > {}", piece.escape_ascii()));
+            self.log
+                .push(format!("{} > {}", self.names[link], piece.escape_ascii()));
             self.race.send(link, &piece);
         }
         Ok(())
@@ -351,6 +399,16 @@ impl World {
 
     /// All comes to rest (INV-41), every client hears everything (INV-19), and, with `fresh`, so does one for each account that has just come.
     fn compare(&mut self, seed: u64, fresh: bool) -> Result<(), Wrong> {
+        let faults = std::mem::take(&mut self.race.faults);
+        self.at_rest(seed)?;
+        self.race.faults = faults;
+        match fresh {
+            true => self.observe(&mut Random::new(seed)),
+            false => Ok(()),
+        }
+    }
+
+    fn at_rest(&mut self, seed: u64) -> Result<(), Wrong> {
         let random = &mut Random::new(seed);
         for link in 0..self.links.len() {
             self.race.stall(link, false);
@@ -378,10 +436,7 @@ impl World {
                 }
             }
         }
-        match fresh {
-            true => self.observe(random),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn answered(&self, link: usize) -> Result<(), Wrong> {
@@ -396,9 +451,10 @@ impl World {
 
     /// One that has just come sees each account whole.
     fn observe(&mut self, random: &mut Random) -> Result<(), Wrong> {
+        self.race.faults = 0;
         let users: Vec<String> = self.accounts.keys().cloned().collect();
         for user in users {
-            let link = self.connect();
+            let link = self.connect(self.sessions.len());
             self.sign_in(link, &user, &["CONDSTORE"]);
             let all = ListCommand {
                 patterns: vec!["*".to_owned()],

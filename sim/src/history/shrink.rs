@@ -1,7 +1,8 @@
 //! Makes a failing history small: sessions first, then events, then all that is cut and delayed.
 
 use super::plan::Plan;
-use super::run::{Counts, Failure, run};
+use super::run::{Counts, Failure, Pace, run};
+use crate::race::Portions;
 
 /// A failing history, made small.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Found {
 /// The history made small.
 pub fn check(seed: u64, length: usize) -> Result<Counts, Box<Found>> {
     let plan = Plan::new(seed, length);
-    match run(&plan, &vec![true; plan.events.len()], false) {
+    match run(&plan, &vec![true; plan.events.len()], Pace::Free) {
         Ok(counts) => Ok(counts),
         Err(failure) => Err(Box::new(shrink(&plan, failure))),
     }
@@ -97,7 +98,11 @@ impl Small<'_> {
             return;
         }
         self.tries += 1;
-        if let Err(failure) = run(self.plan, &keep, calm)
+        let pace = match calm {
+            true => Pace::Calm(Portions::Whole),
+            false => Pace::Free,
+        };
+        if let Err(failure) = run(self.plan, &keep, pace)
             && kind(&failure.wrong) == kind(&self.failure.wrong)
         {
             (self.keep, self.calm, self.failure) = (keep, calm, failure);

@@ -171,13 +171,27 @@ impl Account {
                     || to.starts_with(&format!("{from}/")) && from != "INBOX"
             }
             Command::Append(to, _) => self.named(to).is_none(),
-            Command::Copy { to, .. } => gone || self.named(to).is_none(),
+            // By number: the client must be told first what is gone (RFC 2180 §4.4).
+            Command::Copy { uid, to, .. } => {
+                let missing = |(b, u)| self.missing(b, u);
+                let mut named = meant
+                    .selected
+                    .into_iter()
+                    .flat_map(|b| meant.may.iter().map(move |u| (b, *u)));
+                gone || self.named(to).is_none() || !uid && named.any(missing)
+            }
             _ => gone,
         };
         match right {
             true => Ok(()),
             false => Err(format!("INV-21: {command:?} is refused, and could be done")),
         }
+    }
+
+    /// Whether a message is not there any more.
+    fn missing(&self, at: BoxId, uid: u32) -> bool {
+        let message = self.boxes[at].messages.get(&uid);
+        message.is_none_or(|m| m.gone.is_some())
     }
 
     /// Makes the superiors that a name lacks.

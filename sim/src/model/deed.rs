@@ -14,6 +14,8 @@ pub struct Deed {
     pub outcome: Option<Outcome>,
     /// Wall clock, seconds since 1970.
     pub unix: i64,
+    /// The store was made to fail, whatever it was asked.
+    pub fault: bool,
 }
 
 /// What was done.

@@ -35,6 +35,8 @@ struct Fetching {
     window: UidSet,
     /// Messages whose \Seen this command set: their FLAGS are told.
     seen: UidSet,
+    /// The modseq of that change, until its rows are written.
+    made: Option<ModSeq>,
     rows: VecDeque<Row>,
     writing: Option<RowWriter>,
     at: At,
@@ -80,6 +82,7 @@ pub(crate) fn begin(
         left,
         window: UidSet::new(),
         seen: UidSet::new(),
+        made: None,
         rows: VecDeque::new(),
         writing: None,
         at: At::Page,
@@ -162,6 +165,12 @@ impl Fetching {
     }
 
     fn next_window(&mut self, s: &mut Session) -> Step {
+        // Only now does the client know what this command changed: a store that failed in between leaves it to be told later.
+        if let (Some(modseq), None, Some(selected)) =
+            (self.made.take(), &self.trouble, &mut s.selected)
+        {
+            selected.made(modseq);
+        }
         if self.left.is_empty() {
             return Step::Done(self.done(s));
         }
@@ -378,15 +387,9 @@ impl Task for Fetching {
             At::Seen => match reply::<SetFlags>(outcome) {
                 Ok(set) => {
                     self.seen = set.changed;
-                    if let Some(selected) = &mut s.selected {
-                        for &(uid, modseq, _) in
-                            set.rows.iter().filter(|(uid, ..)| self.seen.contains(*uid))
-                        {
-                            selected.told_flags(uid, modseq);
-                        }
-                        if let Some(modseq) = set.modseq {
-                            selected.made(modseq);
-                        }
+                    self.made = set.modseq;
+                    if let (Some(modseq), Some(selected)) = (set.modseq, &mut s.selected) {
+                        selected.heard(modseq);
                     }
                     self.ask_page(s)
                 }

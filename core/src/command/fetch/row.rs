@@ -142,6 +142,9 @@ impl RowWriter {
 
     /// A FETCH that set \Seen tells the flags, and with CONDSTORE UID and MODSEQ too, asked for or not (RFC 7162 §3.2.4).
     fn put_seen(&self, s: &mut Session) {
+        if let Some(selected) = &mut s.selected {
+            selected.told_flags(self.row.uid, self.row.modseq);
+        }
         let lacks = |item| !self.items.contains(&item);
         if lacks(FetchItem::Flags) {
             s.out.put(b" ");
