@@ -10,7 +10,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn what_clients_are_told_is_what_the_model_allows() {
+fn what_clients_believe_is_what_there_is() {
     let first = number("PILLARBOX_SEED", 0);
     let seeds = number("PILLARBOX_SEEDS", 2000);
     let events = usize::try_from(number("PILLARBOX_EVENTS", 60)).expect("it fits");
