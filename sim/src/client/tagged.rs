@@ -387,6 +387,9 @@ impl Client {
                 continue;
             };
             if !sent.meant.must.contains(&uid) {
+                if sent.meant.may.contains(&uid) {
+                    entry.flags = None;
+                }
                 continue;
             }
             let items = sent.told.get(&uid);
