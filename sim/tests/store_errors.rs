@@ -1,0 +1,279 @@
+//! Every operation of the store fails in every way: the command is refused with the code of that failure, and the session goes on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+
+use bytes::Buf;
+use pillarbox_core::effect::{Effect, ErrorKind, Reply, StoreError};
+use pillarbox_core::now::{Now, Tick};
+use pillarbox_core::session::{Action, CloseReason, Config, Event, Peer, Session};
+use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
+
+const NOW: Now = Now {
+    tick: Tick(0),
+    unix: 1_700_000_000,
+};
+
+/// Every kind with its response code (RFC 9051 §7.1, RFC 5530 §3).
+const KINDS: [(ErrorKind, &str); 17] = [
+    (ErrorKind::NonExistent, "NONEXISTENT"),
+    (ErrorKind::AlreadyExists, "ALREADYEXISTS"),
+    (ErrorKind::HasChildren, "HASCHILDREN"),
+    (ErrorKind::NoPerm, "NOPERM"),
+    (ErrorKind::Cannot, "CANNOT"),
+    (ErrorKind::Limit, "LIMIT"),
+    (ErrorKind::OverQuota, "OVERQUOTA"),
+    (ErrorKind::TooBig, "TOOBIG"),
+    (ErrorKind::Unavailable, "UNAVAILABLE"),
+    (ErrorKind::Corruption, "CORRUPTION"),
+    (ErrorKind::ExpungeIssued, "EXPUNGEISSUED"),
+    (ErrorKind::InUse, "INUSE"),
+    (ErrorKind::AuthenticationFailed, "AUTHENTICATIONFAILED"),
+    (ErrorKind::UnknownCte, "UNKNOWN-CTE"),
+    (ErrorKind::Disabled, "CONTACTADMIN"),
+    (ErrorKind::Unsupported, "CANNOT"),
+    (ErrorKind::ServerBug, "SERVERBUG"),
+];
+
+/// An operation, the commands before the one that it fails in, and that one.
+const CASES: &[(&str, &[&str], &str)] = &[
+    ("Authenticate", &[], "LOGIN tim pw"),
+    ("Create", &[LOGIN], "CREATE work"),
+    ("Delete", &[LOGIN, "CREATE work"], "DELETE work"),
+    ("Rename", &[LOGIN, "CREATE work"], "RENAME work play"),
+    ("Subscribe", &[LOGIN], "SUBSCRIBE work"),
+    ("Mailboxes", &[LOGIN], "LIST \"\" *"),
+    ("Mailboxes", &[LOGIN], "LSUB \"\" *"),
+    ("Status", &[LOGIN], "STATUS INBOX (MESSAGES)"),
+    ("UploadBegin", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),
+    ("UploadChunk", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),
+    ("UploadCommit", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),
+    ("Open", &[LOGIN], "SELECT INBOX"),
+    ("Watch", &[LOGIN], "SELECT INBOX"),
+    (
+        "Changes",
+        &[LOGIN, ENABLE],
+        "SELECT INBOX (QRESYNC (1700000000 1))",
+    ),
+    ("Fetch", &[LOGIN, MAIL, SELECT], "FETCH 1 (FLAGS ENVELOPE)"),
+    ("SetFlags", &[LOGIN, MAIL, SELECT], "FETCH 1 BODY[]"),
+    (
+        "ReadBody",
+        &[LOGIN, LARGE, SELECT],
+        "FETCH 1 BINARY.PEEK[1]",
+    ),
+    (
+        "Changes",
+        &[LOGIN, ENABLE, MAIL, SELECT],
+        "UID FETCH 1:9 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
+    ),
+    (
+        "SetFlags",
+        &[LOGIN, MAIL, SELECT],
+        "STORE 1 +FLAGS (\\Seen)",
+    ),
+    ("Search", &[LOGIN, MAIL, SELECT], "SEARCH TEXT abc"),
+    (
+        "Search",
+        &[LOGIN, MAIL, SELECT],
+        "SEARCH RETURN (SAVE) TEXT abc",
+    ),
+    ("Copy", &[LOGIN, MAIL, SELECT], "COPY 1 INBOX"),
+    ("Move", &[LOGIN, MAIL, SELECT], "MOVE 1 INBOX"),
+    ("Expunge", &[LOGIN, MAIL, SELECT, DELETED], "EXPUNGE"),
+    ("Expunge", &[LOGIN, MAIL, SELECT, DELETED], "CLOSE"),
+];
+
+const LOGIN: &str = "LOGIN tim pw";
+const ENABLE: &str = "ENABLE QRESYNC";
+const MAIL: &str = "APPEND INBOX {3+}\r\nabc";
+/// Replaced by a message that does not come with its row.
+const LARGE: &str = "large";
+const SELECT: &str = "SELECT INBOX";
+const DELETED: &str = "STORE 1 +FLAGS.SILENT (\\Deleted)";
+
+struct Server {
+    session: Session,
+    backend: Memory,
+    accounts: StaticAccounts,
+    /// What fails next, once.
+    failing: Option<(&'static str, ErrorKind)>,
+    failed: usize,
+    logged: usize,
+    closed: Option<CloseReason>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let mut config = Config::default();
+        config.plaintext_login = true;
+        Self {
+            session: Session::new(Arc::new(config), Peer::default(), [0; 32], NOW),
+            backend: Memory::with_validity(1_700_000_000),
+            accounts: StaticAccounts::new().with("tim", "pw"),
+            failing: None,
+            failed: 0,
+            logged: 0,
+            closed: None,
+        }
+    }
+
+    /// Runs one command, and gives all that is said.
+    fn command(&mut self, command: &str) -> String {
+        let large = format!("APPEND INBOX {{200002+}}\r\n\r\n{}", "x".repeat(200_000));
+        let command = if command == LARGE { &large } else { command };
+        let line = format!("t {command}\r\n");
+        let (mut rest, mut said) = (line.as_bytes(), Vec::new());
+        loop {
+            self.work(&mut said);
+            let Some(mut slot) = self.session.recv_slot() else {
+                break;
+            };
+            if rest.is_empty() {
+                break;
+            }
+            let octets = slot.capacity().min(rest.len());
+            slot.put(&rest[..octets]);
+            rest = &rest[octets..];
+        }
+        String::from_utf8(said).expect("all of it is ASCII here")
+    }
+
+    fn work(&mut self, said: &mut Vec<u8>) {
+        loop {
+            let action = self.session.poll(NOW);
+            let mut out = self.session.transmit(NOW);
+            let sent = out.remaining();
+            said.extend_from_slice(&out.copy_to_bytes(sent));
+            match action {
+                Some(Action::Effect(effect)) => {
+                    let reply = self.answer(effect);
+                    self.session.handle_reply(reply);
+                }
+                Some(Action::Event(Event::StoreFailed { .. })) => self.logged += 1,
+                Some(Action::Closed(reason)) => self.closed = Some(reason),
+                Some(_) => {}
+                None if sent == 0 => return,
+                None => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, effect: Effect) -> Reply {
+        let fails = |failing: &mut (&str, ErrorKind)| failing.0 == effect.name();
+        if let Some((_, kind)) = self.failing.take_if(fails) {
+            self.failed += 1;
+            return effect.fail(StoreError::new(kind, "It failed\r\nx OK"));
+        }
+        let (done, reply) = mpsc::channel();
+        let then = move |reply| drop(done.send(reply));
+        match effect {
+            // No other session is there to tell of.
+            Effect::Watch(call) => return call.answer(Ok(())),
+            Effect::Unwatch(call) => return call.answer(Ok(())),
+            Effect::Authenticate(_) => self.accounts.authenticate(Job::new(effect, then)),
+            effect => self.backend.submit(Job::new(effect, then)),
+        }
+        reply.recv().expect("both answer")
+    }
+}
+
+fn refused(operation: &'static str, before: &[&str], command: &str, kind: ErrorKind, code: &str) {
+    let case = format!("{operation} fails with {kind:?} in {command:?}");
+    let mut server = Server::new();
+    for command in before {
+        let said = server.command(command);
+        assert!(said.contains("t OK"), "{case}: before it {said}");
+    }
+    server.failing = Some((operation, kind));
+    let said = server.command(command);
+    assert!(server.failed > 0, "{case}: it was not asked for: {said}");
+    // What CREATE would mend (RFC 9051 §7.1).
+    let target = ["UploadBegin", "UploadCommit", "Copy", "Move"].contains(&operation);
+    let code = match kind {
+        ErrorKind::NonExistent if target => "TRYCREATE",
+        _ => code,
+    };
+    let tagged: Vec<&str> = said.lines().filter(|l| l.starts_with("t ")).collect();
+    assert_eq!(tagged.len(), 1, "{case}: {said}");
+    assert!(
+        tagged[0].starts_with(&format!("t NO [{code}] ")),
+        "{case}: {said}"
+    );
+    assert!(
+        !said.contains("\nx OK"),
+        "{case}: the store's text broke the line: {said}"
+    );
+    let is_fault = match kind {
+        ErrorKind::ServerBug => true,
+        // Too many who sign in at once is not worth a line for each.
+        ErrorKind::Corruption | ErrorKind::Unavailable => operation != "Authenticate",
+        _ => false,
+    };
+    assert!(
+        server.logged > 0 || !is_fault,
+        "{case}: the log does not say it"
+    );
+    assert!(
+        server.command("NOOP").contains("t OK"),
+        "{case}: NOOP after it"
+    );
+    assert_eq!(server.closed, None, "{case}");
+}
+
+#[test]
+fn every_operation_may_fail_in_every_way() {
+    for (operation, before, command) in CASES {
+        for (kind, code) in KINDS {
+            refused(operation, before, command, kind, code);
+        }
+    }
+}
+
+/// Those that have no command of their own to refuse: nothing is said of it, and the session goes on.
+#[test]
+fn what_the_session_does_besides_may_fail() {
+    let besides: BTreeMap<&str, (&[&str], &str)> = BTreeMap::from([
+        ("Unwatch", (&[LOGIN, MAIL, SELECT][..], "UNSELECT")),
+        (
+            "UploadAbort",
+            (&[LOGIN][..], "APPEND INBOX {3+}\r\nabc {3+}\r\n\0bc"),
+        ),
+        ("Changes", (&[LOGIN, MAIL, SELECT, MAIL][..], "NOOP")),
+    ]);
+    for (operation, (before, command)) in besides {
+        for (kind, _) in KINDS {
+            let case = format!("{operation} fails with {kind:?} in {command:?}");
+            let mut server = Server::new();
+            before.iter().for_each(|c| drop(server.command(c)));
+            server.failing = Some((operation, kind));
+            let said = server.command(command);
+            let tagged = said.lines().filter(|l| l.starts_with("t ")).count();
+            assert_eq!(tagged, 1, "{case}: {said}");
+            server.failing = None;
+            let gone = operation == "Changes" && kind == ErrorKind::NonExistent;
+            // A mailbox that is not there any more ends its sessions (RFC 2180 §3).
+            let then = if gone { "* BYE" } else { "t OK" };
+            assert!(
+                format!("{said}{}", server.command("NOOP")).contains(then),
+                "{case}: {said}"
+            );
+        }
+    }
+}
+
+/// Once its length is told, a body that cannot be read leaves no other way out.
+#[test]
+fn a_body_that_fails_inside_its_literal_ends_the_session() {
+    let mut server = Server::new();
+    for command in [LOGIN, LARGE, SELECT] {
+        server.command(command);
+    }
+    server.failing = Some(("ReadBody", ErrorKind::Unavailable));
+    let said = server.command("FETCH 1 BODY.PEEK[]");
+    assert!(!said.contains("t OK"), "{said}");
+    match server.closed {
+        Some(reason) => assert_eq!(reason, CloseReason::ServerBug),
+        None => assert!(said.contains("t NO [UNAVAILABLE]"), "{said}"),
+    }
+}
