@@ -10,6 +10,7 @@ use pillarbox_core::effect::ErrorKind;
 
 use super::{Embedded, Options};
 use crate::conformance::{Client, Model};
+use crate::contract::Backend;
 use crate::pack::{Opener, Output, open_files};
 use crate::{rebuild, verify};
 
@@ -196,6 +197,26 @@ fn answered(fault: Fault, every: i64, open: fn(&Temp, Opener) -> Embedded) {
     verify(&temp.0, |p| panic!("{fault:?} {every}: {p}")).unwrap();
     rebuild(&temp.0).unwrap();
     agrees(&open(&temp, open_files()), "after a rebuild");
+}
+
+/// Nobody is told of a change before it is durable: not of one whose sync failed.
+#[test]
+fn what_was_refused_is_not_told() {
+    let temp = Temp::new();
+    let faults = Faults::new(Fault::Sync, 4);
+    let store = temp.open(faults.opener());
+    let told = Arc::new(AtomicU64::new(0));
+    let count = told.clone();
+    store.subscribe(Arc::new(move |_| {
+        count.fetch_add(1, Relaxed);
+    }));
+    let client = Client::new(&store, 1);
+    let done = (0..20).filter(|_| client.append("INBOX", b"x").is_ok());
+    let done = done.count() as u64;
+    assert!(faults.happened.load(Relaxed) > 2 && done > 10);
+    // Ends the writer, which tells after it has answered.
+    drop(store);
+    assert_eq!(told.load(Relaxed), done);
 }
 
 /// One change is in doubt, those after it are refused, and mail can be read; opened again the store is well.
