@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     wholes: Vec<u32>,
     /// A sync failed: nothing is written to this segment any more.
     suspect: bool,
+    /// Octets of no transaction may stand behind the end: nothing has made durable that they were cut off.
+    littered: bool,
     /// Ends of segments that hold more than was acknowledged, to be written in the next transaction.
     cuts: Vec<(u64, u64)>,
     /// Those that the present transaction wrote: it may be taken back yet.
@@ -68,6 +70,7 @@ impl Writer {
             start: 0,
             wholes: Vec::new(),
             suspect: false,
+            littered: false,
             cuts: Vec::new(),
             told: Vec::new(),
         };
@@ -106,9 +109,12 @@ impl Writer {
         let next = self.segment + 1;
         let file = create(&self.files, &self.opener, next);
         let file = file.map_err(|e| error::io("new segment", &e))?;
+        if self.littered && !self.suspect {
+            self.cuts.push((self.segment, self.written));
+        }
         (self.file, self.segment, self.written) = (file, next, 0);
         self.kept.clear();
-        self.suspect = false;
+        (self.suspect, self.littered) = (false, false);
         self.head();
         Ok(())
     }
@@ -164,6 +170,7 @@ impl Writer {
     pub(crate) fn flush(&mut self) -> Result<()> {
         if let Err(e) = self.file.write(&self.kept, self.written) {
             // Half of it may stand there; the room is given back.
+            self.littered = true;
             let _ = self.file.cut(self.written);
             return Err(error::io("pack", &e));
         }
@@ -183,6 +190,7 @@ impl Writer {
         self.kept.clear();
         self.written = to.end;
         // What stays behind the end is written over, and no commit names it.
+        self.littered = true;
         let _ = self.file.cut(to.end);
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pillarbox_core::effect::ErrorKind;
+use pillarbox_core::id::AccountId;
 
 use super::{Embedded, Options};
 use crate::conformance::{Client, Model};
@@ -249,6 +250,33 @@ fn after_a_panic_of_the_writer_changes_are_refused() {
     let there = client.state().unwrap()[0].messages.len();
     assert!(there == kept || there == kept + 1, "{there}");
     client.create("more").unwrap();
+}
+
+/// Half of a write was cut off, and nothing made that durable before the next segment began: after a loss of power it may stand there again.
+#[test]
+fn a_segment_that_a_write_failed_in_ends_where_the_next_one_says() {
+    let temp = Temp::new();
+    Client::new(&temp.open(open_files()), 1)
+        .append("INBOX", b"x")
+        .unwrap();
+    let folder = super::Folder::new(&temp.0, false).unwrap();
+    let faults = Faults::new(Fault::Write, 1);
+    let ledger = folder.ledger(&temp.0, faults.opener(), 1 << 20);
+    let mut ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
+    let mut change = || {
+        ledger.change(|t| {
+            let account = t.account(AccountId(1))?;
+            t.log(&account, None).map(drop)
+        })
+    };
+    change().unwrap();
+    change().unwrap_err();
+    let (segment, end) = super::recover::mark(&ledger.conn).unwrap();
+    ledger.pack.next_segment().unwrap();
+    let account = ledger.look(|t| t.account(AccountId(1))).unwrap();
+    ledger.change(|t| t.log(&account, None).map(drop)).unwrap();
+    let cuts = super::recover::cuts(&ledger.files, &[segment + 1]).unwrap();
+    assert_eq!(cuts.into_iter().collect::<Vec<_>>(), [(segment, end)]);
 }
 
 /// What says where a segment ends goes with a later one.
