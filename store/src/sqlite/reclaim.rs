@@ -11,7 +11,7 @@ use pillarbox_core::set::UidSet;
 use rusqlite::OptionalExtension;
 
 use super::ledger::Ledger;
-use super::recover::{cut_tail, cuts};
+use super::recover::cuts;
 use super::tables::{Transaction, failed, signed};
 use crate::error;
 use crate::pack::{Batch, Entry, Files, Home, Place, Scan, Stored, stored_len};
@@ -33,8 +33,6 @@ pub(super) struct Pass {
     told: Told,
     /// Octets that are still of effect.
     pub kept: u64,
-    /// What the segment says about where earlier ones end.
-    cuts: BTreeMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +82,6 @@ impl Pass {
             stage: Stage::Weigh,
             told: Told::default(),
             kept: 0,
-            cuts: BTreeMap::new(),
         })
     }
 
@@ -113,6 +110,10 @@ impl Pass {
         let Some((spoken, more)) = self.listen().map_err(|e| error::io("pack", &e))? else {
             return Ok(Step::Left);
         };
+        // While a segment is there that ends where this one says, this one stays.
+        if spoken.cuts.iter().any(|s| ledger.files.path(*s).exists()) {
+            return Ok(Step::Left);
+        }
         match self.stage {
             Stage::Weigh => self.weigh(ledger, &spoken)?,
             _ => self.tell(ledger, &spoken)?,
@@ -158,7 +159,6 @@ impl Pass {
     }
 
     fn tell(&mut self, ledger: &mut Ledger, spoken: &Spoken) -> Result<()> {
-        self.cuts.extend(&spoken.cuts);
         let (oldest, told) = (self.oldest, &mut self.told);
         let files = ledger.files.clone();
         ledger.change(|t| {
@@ -189,12 +189,6 @@ impl Pass {
         if !ledger.checkpoint()? {
             return Ok(Step::Wait);
         }
-        for (earlier, end) in &self.cuts {
-            let path = files.path(*earlier);
-            if path.metadata().is_ok_and(|m| m.len() > *end) {
-                cut_tail(&path, *end).map_err(failed)?;
-            }
-        }
         files.remove(segment).map_err(failed)?;
         files.sync_folder().map_err(failed)?;
         Ok(Step::Removed(len))
@@ -220,7 +214,8 @@ struct Spoken {
     flags: BTreeMap<MailboxId, UidSet>,
     gone: BTreeMap<(MailboxId, ModSeq), UidSet>,
     bodies: Vec<(Entry, Place)>,
-    cuts: BTreeMap<u64, u64>,
+    /// Segments of which it is said where they end.
+    cuts: BTreeSet<u64>,
     batches: Vec<Batch>,
     records: usize,
     octets: u64,
@@ -277,7 +272,7 @@ impl Spoken {
                 self.subscriptions.insert((*owner, name.clone()));
             }
             Entry::Account(owner, ..) => drop(self.accounts.insert(*owner)),
-            Entry::Cut(segment, end) => drop(self.cuts.insert(*segment, *end)),
+            Entry::Cut(segment, _) => drop(self.cuts.insert(*segment)),
             Entry::Mailbox(..) | Entry::Commit { .. } => {}
         }
     }

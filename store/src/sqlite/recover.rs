@@ -327,7 +327,7 @@ fn is_torn(batch: &Batch) -> io::Result<bool> {
     Ok(!batch.complete || !batch.damage()?.is_empty())
 }
 
-pub(super) fn cut_tail(path: &Path, end: u64) -> io::Result<()> {
+fn cut_tail(path: &Path, end: u64) -> io::Result<()> {
     let file = File::options().write(true).open(path)?;
     file.set_len(end)?;
     file.sync_all()
