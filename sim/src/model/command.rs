@@ -125,9 +125,9 @@ pub struct Return {
 pub enum FetchItem {
     /// One without arguments, as written.
     Plain(&'static str),
-    /// BODY[section]; the section, whether it leaves \Seen alone, the partial range.
+    /// `BODY[section]`; the section, whether it leaves \Seen alone, the partial range.
     Body(&'static str, bool, Option<(u64, u64)>),
-    /// BINARY[1].
+    /// `BINARY[1]`.
     Binary(bool, Option<(u64, u64)>),
 }
 

@@ -26,11 +26,11 @@ pub enum Att {
     Envelope(Envelope),
     /// BODY or BODYSTRUCTURE, whose shape is right.
     Structure,
-    /// BODY[section]<origin>, with the section in upper case; RFC822 is `""`, and so on.
+    /// `BODY[section]<origin>`, with the section in upper case; RFC822 is `""`, and so on.
     Section(String, Option<u64>, Option<Vec<u8>>),
-    /// BINARY[path]<origin>.
+    /// `BINARY[path]<origin>`.
     Binary(String, Option<u64>, Option<Vec<u8>>),
-    /// BINARY.SIZE[path].
+    /// `BINARY.SIZE[path]`.
     BinarySize(String, u64),
 }
 
