@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::output::{Opener, Output};
-use super::{BLOCK, CRC, Entry, Files, Place, TAIL, record, scan};
+use super::{BLOCK, CRC, Entry, Files, Place, SEGMENT_HEAD, TAIL, record, scan};
 use crate::error;
 use crate::table::Result;
 
@@ -59,13 +59,15 @@ impl Writer {
             Some(_) => opener(&files.path(segment), false)?,
             None => create(&files, &opener, segment)?,
         };
+        // A head alone is written again: the sync of it may have failed, and only the cache has it.
+        let written = end.filter(|end| *end > SEGMENT_HEAD as u64).unwrap_or(0);
         let mut writer = Self {
             files,
             opener,
             file,
             segment,
             limit,
-            written: end.unwrap_or(0),
+            written,
             kept: Vec::new(),
             start: 0,
             wholes: Vec::new(),

@@ -209,7 +209,7 @@ impl<F: FnMut(&Problem)> Run<F> {
         for offset in scan.damage().filter(counts).collect::<Vec<_>>() {
             self.problem(&place, format!("the octets at {offset} are no record"));
         }
-        let has_records = until.is_none_or(|until| until > Scan::FIRST);
+        let has_records = until.unwrap_or(scan.len()) > Scan::FIRST;
         if has_records && !scan.has_head() {
             self.problem(&place, "its head is damaged");
         }
