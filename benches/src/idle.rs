@@ -51,12 +51,7 @@ pub fn octets(kind: ListenerKind, waiting: Waiting) -> Result<i64, Box<dyn Error
     let mailbox = mailbox(&*store)?;
     let (before, during) = victims();
     expunge(&*store, mailbox, before)?;
-    let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let layer = layer(kind, &config)?;
-        let wire = Wire::connect(&service, kind);
-        clients.push(Client { wire, layer });
-    }
+    let mut clients = connect(&service, kind, &config)?;
     for client in &mut clients {
         client.say("a LOGIN tim pw\r\nb SELECT INBOX\r\n", "b OK")?;
     }
@@ -91,12 +86,7 @@ pub fn before_login(kind: ListenerKind) -> Result<i64, Box<dyn Error>> {
         .plaintext_login(true)
         .tls(tls)
         .build();
-    let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let layer = layer(kind, &config)?;
-        let wire = Wire::connect(&service, kind);
-        clients.push(Client { wire, layer });
-    }
+    let mut clients = connect(&service, kind, &config)?;
     for client in &mut clients {
         client.say("a CAPABILITY\r\n", "a OK")?;
         client.say("b ID (\"name\" \"x\")\r\n", "b OK")?;
@@ -173,6 +163,19 @@ fn certificate() -> Result<(TlsConfig, Arc<ClientConfig>), Box<dyn Error>> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok((tls, Arc::new(config)))
+}
+
+fn connect(
+    service: &Arc<Service>,
+    kind: ListenerKind,
+    config: &Arc<ClientConfig>,
+) -> Result<Vec<Client>, Box<dyn Error>> {
+    let client = |_| {
+        let layer = layer(kind, config)?;
+        let wire = Wire::connect(service, kind);
+        Ok(Client { wire, layer })
+    };
+    (0..CONNECTIONS).map(client).collect()
 }
 
 fn layer(

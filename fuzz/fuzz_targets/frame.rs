@@ -5,7 +5,7 @@
 extern crate alloc;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_core::{limits, parse, session};
+use pillarbox_core::{limits, parse};
 
 #[allow(dead_code)]
 #[path = "../../core/src/wire/frame.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use crate::play::Server;
@@ -117,7 +117,6 @@ struct Connection {
     session: RecordedSession,
     output: Vec<u8>,
     watched: Vec<MailboxRef>,
-    replies: (Sender<Reply>, Receiver<Reply>),
     closed: Option<CloseReason>,
     switch: Option<Switch>,
     stalled: bool,
@@ -306,7 +305,6 @@ impl Host {
                 session: RecordedSession::new(config, peer, [0; 32], now, recording()),
                 output: Vec::new(),
                 watched: Vec::new(),
-                replies: channel(),
                 closed: None,
                 switch: None,
                 stalled: false,
@@ -382,22 +380,26 @@ impl Connection {
                 self.watched.retain(|m| *m != gone);
                 self.session.handle_reply(call.answer(Ok(())));
             }
-            effect => {
-                let sender = self.replies.0.clone();
-                let sign_in = matches!(effect, Effect::Authenticate(_));
-                // The receiver lives as long as the connection.
-                let job = Job::new(effect, move |reply| drop(sender.send(reply)));
-                if sign_in {
-                    accounts.authenticate(job)
-                } else {
-                    backend.submit(job)
-                }
-                if let Ok(reply) = self.replies.1.recv() {
-                    self.session.handle_reply(reply);
-                }
-            }
+            effect => self
+                .session
+                .handle_reply(answered(backend, accounts, effect)),
         }
     }
+}
+
+/// What the store, or who checks passwords, answers to an effect.
+#[must_use]
+pub fn answered(backend: &Memory, accounts: &StaticAccounts, effect: Effect) -> Reply {
+    let (token, (sender, receiver)) = (effect.token(), channel());
+    let sign_in = matches!(effect, Effect::Authenticate(_));
+    // The receiver is there as long as this function.
+    let job = Job::new(effect, move |reply| drop(sender.send(reply)));
+    if sign_in {
+        accounts.authenticate(job);
+    } else {
+        backend.submit(job);
+    }
+    receiver.recv().unwrap_or_else(|_| Reply::lost(token))
 }
 
 /// The simulation as scripts speak to it: octets are cut in one way.

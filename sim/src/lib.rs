@@ -1,4 +1,5 @@
-//! Script runner of the Pillarbox IMAP server: protocol scripts as text, run on the core alone in every chunking.
+//! Simulation of the Pillarbox IMAP server: protocol scripts as text, run on the core alone in every chunking, and histories of many clients,
+//! checked against a model of the account ([`history`], [`client`], [`model`]).
 //!
 //! A script is lines: `C: …` is sent with CRLF, `C| …` as it stands with `\r`, `\n`, `\\` and `\xNN` undone, `S: …` is expected, where
 //! `<any>` stands for any text and `<$name>` for a word, the same wherever the name stands. `B.C:` and `B.S:` are another connection's; `#` begins a comment; `time +N` lets N seconds pass;
@@ -17,7 +18,7 @@ mod script;
 pub mod wire;
 mod witness;
 
-pub use host::{BEGINNING, Chunking, Host, Options, UID_VALIDITY, accounts};
+pub use host::{BEGINNING, Chunking, Host, Options, UID_VALIDITY, accounts, answered};
 pub use play::{Server, Transcript};
 pub use race::{Portions, Race};
 pub use random::Random;

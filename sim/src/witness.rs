@@ -6,8 +6,9 @@ use pillarbox_core::effect::{
 use pillarbox_core::id::{AccountId, Uid};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
-use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts, ask};
+use pillarbox_store::{Memory, StaticAccounts, ask};
 
+use crate::host::answered;
 use crate::model::{Counters, Deed, Outcome};
 
 /// The store, and what was done in it.
@@ -90,22 +91,8 @@ impl Witness {
                 self.moved_to(actor, to);
                 reply
             }
-            Effect::Authenticate(_) => self.pass(effect, true),
-            effect => self.pass(effect, false),
+            effect => answered(&self.backend, &self.accounts, effect),
         }
-    }
-
-    fn pass(&self, effect: Effect, sign_in: bool) -> Reply {
-        let token = effect.token();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        // The receiver is there as long as this function.
-        let job = Job::new(effect, move |reply| drop(sender.send(reply)));
-        if sign_in {
-            self.accounts.authenticate(job);
-        } else {
-            self.backend.submit(job);
-        }
-        receiver.recv().unwrap_or_else(|_| Reply::lost(token))
     }
 
     fn note<O: Op + Clone>(

@@ -48,22 +48,18 @@ impl Recordings {
             return None;
         }
         let name = format!("{}-{number}.recording", self.since);
-        let line = match self.create(number, &name) {
-            Ok(recording) => {
-                let line = Line::new(Level::Info, "recorded").field("file", name);
-                (line, Some(recording))
-            }
-            Err(e) => {
-                let line = Line::new(Level::Error, "not_recorded").field("file", name);
-                (line.field("error", e), None)
-            }
+        let recording = self.create(number, &name);
+        let line = match &recording {
+            Ok(_) => Line::new(Level::Info, "recorded").field("file", name),
+            Err(e) => Line::new(Level::Error, "not_recorded")
+                .field("file", name)
+                .field("error", e),
         };
-        let (line, recording) = line;
         self.log.write(match peer {
             Some(peer) => line.field("peer", peer),
             None => line,
         });
-        recording
+        recording.ok()
     }
 
     fn create(&self, number: usize, name: &str) -> io::Result<Recording> {

@@ -266,9 +266,7 @@ impl Append {
             At::Streaming | At::Between => Step::Again,
         }
     }
-}
 
-impl Append {
     fn committed(&self, s: &mut Session, committed: &Committed) -> Step {
         if let Some(old) = &self.old_name {
             list::write_renamed(&mut s.out, &self.name, old, false);

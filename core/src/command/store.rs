@@ -125,7 +125,7 @@ impl Storing {
         alone: bool,
         (uid, modseq, flags): (Uid, ModSeq, Flags),
     ) {
-        let modseqs = enabled.condstore || enabled.qresync;
+        let modseqs = enabled.condstore;
         let changed = set.changed.contains(uid);
         if changed && (alone || !self.change.silent) {
             selected.told_flags(uid, modseq);

@@ -63,7 +63,7 @@ fn numbered(out: &mut Output, n: u64, rest: &[u8]) {
 }
 
 /// Ranges of one VANISHED.
-const VANISHED: usize = 4096;
+pub(crate) const VANISHED: usize = 4096;
 
 /// `* VANISHED` for the first of these UIDs, which are taken away: several of them tell of many (RFC 7162 §3.2.10).
 pub(crate) fn vanished_some(out: &mut Output, uids: &mut UidSet, earlier: bool) {

@@ -7,9 +7,9 @@ mod run;
 mod selected;
 mod timer;
 
+pub use crate::wire::frame::{Taken, TakenAs};
 pub use api::{
-    Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, Taken, TakenAs,
-    TlsFacts,
+    Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, TlsFacts,
 };
 pub(crate) use begin::bad;
 pub(crate) use finish::{Done, refusal};

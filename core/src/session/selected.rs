@@ -149,7 +149,7 @@ impl Selected {
     /// Tells of some that are gone, and takes them out of the set and of the view.
     fn expunge_some(&mut self, out: &mut Output, enabled: Enabled, gone: &mut UidSet) {
         if enabled.qresync {
-            let some = gone.split_off_first_ranges(GONE);
+            let some = gone.split_off_first_ranges(response::VANISHED);
             response::vanished(out, &self.view.remove(&some), false);
         } else {
             for seq in self.view.expunge_last(gone) {
@@ -172,9 +172,6 @@ impl Selected {
         self.uid_next = self.uid_next.max(changes.uid_next);
     }
 }
-
-/// Ranges of UIDs that are told to be gone at once.
-const GONE: usize = 4096;
 
 /// The difference between what a client knows and now, told as there is room for it.
 #[derive(Debug)]

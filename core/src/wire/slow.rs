@@ -3,10 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::frame::{Bounds, Frame, Framer, Literal, Refusal};
+use super::frame::{Bounds, Frame, Framer, Literal, Refusal, TakenAs};
 use crate::limits::Limits;
 use crate::parse::parse_tag;
-use crate::session::TakenAs;
 
 /// Frames the octets whole, one by one and in pieces of seven: each must give what the slow reader finds. The bits of `choices` decide what
 /// becomes of messages.
