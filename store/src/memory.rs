@@ -57,7 +57,7 @@ impl Default for Memory {
 impl Backend for Memory {
     fn submit(&self, job: Job) {
         let (effect, slot) = job.into_parts();
-        let effect = match ops::run_upload(&self.uploads, effect) {
+        let effect = match ops::run_upload(&self.uploads, effect, false) {
             Ok(reply) => return slot.send(reply),
             Err(effect) => effect,
         };

@@ -276,9 +276,13 @@ impl<'a> Keyword<'a> {
     }
 }
 
+/// A name of the protocol in upper case. They are ASCII: what is not stands as a question mark, and is no name that is known.
 pub(super) fn upper(octets: &[u8]) -> String {
     octets
         .iter()
-        .map(|b| char::from(b.to_ascii_uppercase()))
+        .map(|b| match b {
+            0..=0x7f => char::from(b.to_ascii_uppercase()),
+            _ => '?',
+        })
         .collect()
 }

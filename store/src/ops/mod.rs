@@ -125,8 +125,12 @@ pub(crate) fn refuse(
     effect.fail(error)
 }
 
-/// Answers what touches no table; the others come back.
-pub(crate) fn run_upload(uploads: &Uploads, effect: Effect) -> std::result::Result<Reply, Effect> {
+/// Answers what touches no table; the others come back. `is_there`: so is the mailbox that an upload is begun for.
+pub(crate) fn run_upload(
+    uploads: &Uploads,
+    effect: Effect,
+    is_there: bool,
+) -> std::result::Result<Reply, Effect> {
     fn done<O: Op>(
         call: pillarbox_core::effect::Call<O>,
         f: impl FnOnce(&O) -> Result<O::Reply>,
@@ -137,6 +141,7 @@ pub(crate) fn run_upload(uploads: &Uploads, effect: Effect) -> std::result::Resu
     match effect {
         Effect::UploadChunk(c) => Ok(done(c, |op| append::chunk(uploads, op))),
         Effect::UploadAbort(c) => Ok(done(c, |op| append::abort(uploads, op))),
+        Effect::UploadBegin(c) if is_there => Ok(done(c, |op| Ok(uploads.begin(op.size)))),
         other => Err(other),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Writer {
     /// Octets in the file, and those that go behind them.
     written: u64,
     kept: Vec<u8>,
+    /// The file's length: zeros stand from `written` up to it.
+    ready: u64,
     /// Where the present transaction began, and the checksums of its records.
     start: u64,
     wholes: Vec<u32>,
@@ -69,6 +71,7 @@ impl Writer {
             limit,
             written,
             kept: Vec::new(),
+            ready: written,
             start: 0,
             wholes: Vec::new(),
             suspect: false,
@@ -114,11 +117,18 @@ impl Writer {
         if self.littered && !self.suspect {
             self.cuts.push((self.segment, self.written));
         }
-        (self.file, self.segment, self.written) = (file, next, 0);
+        self.give_back();
+        (self.file, self.segment) = (file, next);
+        (self.written, self.ready) = (0, 0);
         self.kept.clear();
         (self.suspect, self.littered) = (false, false);
         self.head();
         Ok(())
+    }
+
+    /// Octets of the log in the present segment.
+    pub(crate) fn len(&self) -> u64 {
+        self.end()
     }
 
     /// The segment that is written to.
@@ -172,13 +182,46 @@ impl Writer {
     pub(crate) fn flush(&mut self) -> Result<()> {
         if let Err(e) = self.file.write(&self.kept, self.written) {
             // Half of it may stand there; the room is given back.
-            self.littered = true;
-            let _ = self.file.cut(self.written);
+            self.litter();
             return Err(error::io("pack", &e));
         }
         self.written += self.kept.len() as u64;
+        self.ready = self.ready.max(self.written);
         self.kept.clear();
         Ok(())
+    }
+
+    /// Puts zeros behind the end while transactions are small. A sync that finds the file as long as before has no journal to wait for,
+    /// which is most of what it costs.
+    fn reach_ahead(&mut self) {
+        let last = self.written - self.start;
+        let to = self.written + self.written.clamp(AHEAD / 16, AHEAD);
+        let to = to.min(self.limit);
+        if last > AHEAD / 16 || self.written + last <= self.ready || to <= self.ready {
+            return;
+        }
+        self.ready = to;
+        let room = usize::try_from(to - self.written).unwrap_or(0);
+        if self.file.write(&vec![0; room], self.written).is_err() {
+            // Where there is no room for zeros, what matters may still find some.
+            self.give_back();
+        }
+    }
+
+    /// Gives back the room behind the end.
+    fn give_back(&mut self) {
+        if self.ready > self.written && !self.suspect {
+            // It does no harm where it cannot be cut.
+            let _ = self.file.cut(self.written);
+            self.ready = self.written;
+        }
+    }
+
+    /// Cuts off what stands behind the end and is in no transaction. What stays is written over, and no commit names it.
+    fn litter(&mut self) {
+        self.littered = true;
+        let _ = self.file.cut(self.written);
+        self.ready = self.written;
     }
 
     /// Takes back what was appended since the mark.
@@ -191,9 +234,7 @@ impl Writer {
         }
         self.kept.clear();
         self.written = to.end;
-        // What stays behind the end is written over, and no commit names it.
-        self.littered = true;
-        let _ = self.file.cut(to.end);
+        self.litter();
     }
 
     /// Makes the transaction durable. Returns the end of the log, or `None` when there was nothing to write. After an error nothing of the
@@ -216,6 +257,7 @@ impl Writer {
             self.cut(begun);
             return Err(e);
         }
+        self.reach_ahead();
         if let Err(e) = self.file.sync() {
             self.distrust();
             return Err(error::io("pack sync", &e));
@@ -243,6 +285,12 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Output>> {
     let path = files.path(segment);
     let output = opener(&path, true)?;
@@ -256,3 +304,5 @@ fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Ou
 
 /// Octets kept before they are written.
 const KEPT: usize = 256 << 10;
+/// Octets of zeros behind the end of a segment that has as many; fewer while it is small.
+const AHEAD: u64 = 1 << 20;

@@ -2,6 +2,7 @@
 
 mod compact;
 mod group;
+mod known;
 mod ledger;
 mod queue;
 mod reclaim;
@@ -16,7 +17,6 @@ mod tidy;
 mod upkeep;
 mod verify;
 
-use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
@@ -32,6 +32,7 @@ use crate::ops;
 use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
+use known::Known;
 use ledger::Ledger;
 use queue::Queue;
 use tidy::Ages;
@@ -174,8 +175,7 @@ struct Shared {
     files: Arc<Files>,
     uploads: Uploads,
     notices: Mutex<Option<Notices>>,
-    /// Accounts that have their rows, so that readers can serve them.
-    known: Mutex<BTreeSet<u64>>,
+    known: Known,
     reserve: Arc<Reserve>,
 }
 
@@ -198,7 +198,7 @@ impl Embedded {
             files: ledger.files.clone(),
             uploads: Uploads::new(Some(folder.spool.clone())),
             notices: Mutex::new(None),
-            known: Mutex::default(),
+            known: Known::default(),
             reserve,
         });
         let (write, jobs) = mpsc::channel();
@@ -223,31 +223,34 @@ impl Embedded {
 
 impl Backend for Embedded {
     fn submit(&self, job: Job) {
-        let served_by_readers = ops::only_reads(job.effect())
-            && ops::owner(job.effect()).is_some_and(|o| lock(&self.shared.known).contains(&o.0));
-        if matches!(
-            job.effect(),
-            Effect::UploadChunk(_) | Effect::UploadAbort(_)
-        ) {
-            let (effect, slot) = job.into_parts();
-            if let Ok(reply) = ops::run_upload(&self.shared.uploads, effect) {
-                slot.send(reply);
-            }
-            return;
-        }
+        let shared = &self.shared;
         if let Effect::UploadBegin(call) = job.effect()
-            && let Err(e) = self.shared.reserve.check_upload(call.op().size)
+            && let Err(e) = shared.reserve.check_upload(call.op().size)
         {
             let (effect, slot) = job.into_parts();
             return slot.send(effect.fail(e));
         }
-        if served_by_readers {
+        let is_there = shared.known.has_target(job.effect());
+        if is_there
+            || matches!(
+                job.effect(),
+                Effect::UploadChunk(_) | Effect::UploadAbort(_)
+            )
+        {
+            let (effect, slot) = job.into_parts();
+            if let Ok(reply) = ops::run_upload(&shared.uploads, effect, is_there) {
+                slot.send(reply);
+            }
+            return;
+        }
+        let owner = ops::owner(job.effect());
+        if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.has_account(o)) {
             self.read.push(job);
         } else if let Some(write) = &self.write
             && let Err(unsent) = write.send(job)
         {
             let (effect, slot) = unsent.0.into_parts();
-            slot.send(ops::refuse(&self.shared.uploads, effect, stopped()));
+            slot.send(ops::refuse(&shared.uploads, effect, stopped()));
         }
     }
 

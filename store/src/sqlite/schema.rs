@@ -18,6 +18,7 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
     // Else SQLite compiles each statement with a LIMIT again whenever it is bound anew.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     Ok(())
 }
 
@@ -123,6 +124,9 @@ pub(super) fn forget_bodies(conn: &Connection) -> Result<(), Fault> {
 const FORMAT: i64 = 3;
 /// Below it, commits that race a checkpoint can be lost.
 const LEAST_SQLITE: i32 = 3_051_003;
+
+/// Pages of the index's log after which they are brought into the database: 16 MB, the changes of some 400 messages.
+const CHECKPOINT: i64 = 4096;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

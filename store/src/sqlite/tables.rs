@@ -241,12 +241,15 @@ impl Tables for Transaction<'_> {
             m.keywords.join(" "),
             signed(m.floor.0),
         ];
-        self.run(
-            "INSERT INTO mailbox VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) ON CONFLICT (id) DO UPDATE SET
+        // Mostly the name stays; named, it is written to its own index again.
+        let sql = "UPDATE mailbox SET special=?4, validity=?5, uid_next=?6, modseq=?7, recent_from=?8, messages=?9, unseen=?10,
+             deleted=?11, size=?12, keywords=?13, floor=?14 WHERE id=?1 AND owner=?2 AND name=?3";
+        if self.run(sql, values)? == 0 {
+            let sql = "INSERT INTO mailbox VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) ON CONFLICT (id) DO UPDATE SET
              name=?3, special=?4, validity=?5, uid_next=?6, modseq=?7, recent_from=?8, messages=?9, unseen=?10, deleted=?11,
-             size=?12, keywords=?13, floor=?14",
-            values,
-        )?;
+             size=?12, keywords=?13, floor=?14";
+            self.run(sql, values)?;
+        }
         Ok(())
     }
 

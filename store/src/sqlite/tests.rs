@@ -260,7 +260,8 @@ fn a_segment_that_a_write_failed_in_ends_where_the_next_one_says() {
         .append("INBOX", b"x")
         .unwrap();
     let folder = super::Folder::new(&temp.0, false).unwrap();
-    let faults = Faults::new(Fault::Write, 1);
+    // The second write is of the zeros behind the first.
+    let faults = Faults::new(Fault::Write, 2);
     let ledger = folder.ledger(&temp.0, faults.opener(), 1 << 20);
     let mut ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
     let mut change = || {
@@ -277,6 +278,28 @@ fn a_segment_that_a_write_failed_in_ends_where_the_next_one_says() {
     ledger.change(|t| t.log(&account, None).map(drop)).unwrap();
     let cuts = super::recover::cuts(&ledger.files, &[segment + 1]).unwrap();
     assert_eq!(cuts.into_iter().collect::<Vec<_>>(), [(segment, end)]);
+}
+
+/// A file that grows costs each sync a journal's: zeros stand where small changes will. They go when nothing more is written.
+#[test]
+fn most_changes_find_the_segment_as_long_as_before() {
+    let temp = Temp::new();
+    let store = temp.open(open_files());
+    let client = Client::new(&store, 1);
+    let pack = temp.0.join("packs/0000000000000000.pack");
+    let len = || pack.metadata().unwrap().len();
+    let mut lens = Vec::new();
+    for _ in 0..100 {
+        client.append("INBOX", &[b'x'; 10_000]).unwrap();
+        lens.push(len());
+    }
+    lens.dedup();
+    assert!(lens.len() < 10, "{lens:?}");
+    drop(store);
+    let folder = super::Folder::new(&temp.0, false).unwrap();
+    let conn = folder.connect().unwrap_or_else(|e| panic!("{}", e.0));
+    assert_eq!(super::recover::mark(&conn).unwrap(), (0, len()));
+    assert!(len() < 1_020_000);
 }
 
 /// What says where a segment ends goes with a later one.

@@ -1,6 +1,5 @@
 //! The writer, which commits many jobs at once, and the readers.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use pillarbox_core::effect::{Effect, ErrorKind, Notice};
@@ -8,6 +7,7 @@ use rusqlite::Connection;
 
 use super::Shared;
 use super::group::Waiting;
+use super::known::News;
 use super::ledger::Ledger;
 use super::queue::Worker;
 use super::tables::{Transaction, failed};
@@ -29,7 +29,7 @@ pub(super) struct Group {
 struct Batch {
     replies: Waiting,
     notices: Vec<Notice>,
-    accounts: BTreeSet<u64>,
+    news: Vec<News>,
 }
 
 impl Group {
@@ -78,7 +78,7 @@ impl Group {
             }
             return batch.replies.settle(Err(&e));
         }
-        lock(&self.shared.known).extend(batch.accounts);
+        self.shared.known.learn(batch.news);
         batch.replies.settle(Ok(()));
         if let Some(tell) = lock(&self.shared.notices).clone() {
             batch.notices.into_iter().for_each(|n| tell(n));
@@ -96,7 +96,7 @@ impl Group {
         if let Err(e) = self.begin_step(&effect) {
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
-        let owner = ops::owner(&effect);
+        let news = News::of(&effect);
         let mut transaction = self.ledger.tables();
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
         drop(transaction);
@@ -108,7 +108,7 @@ impl Group {
         } else {
             let _ = conn.execute_batch("RELEASE job");
             batch.notices.extend(done.notices);
-            batch.accounts.extend(owner.map(|o| o.0));
+            batch.news.extend(news);
         }
         batch.replies.add(slot, done.reply);
     }

@@ -139,9 +139,12 @@ impl Upkeep {
 
     /// Looks at the index first: most segments are full of what is needed.
     fn begin(&mut self, ledger: &mut Ledger, segment: u64) -> Result<Option<Pass>> {
-        let path = ledger.files.path(segment);
-        // It may be gone.
-        let Ok(len) = path.metadata().map(|m| m.len()) else {
+        let len = if segment == ledger.pack.segment() {
+            ledger.pack.len()
+        } else if let Ok(file) = ledger.files.path(segment).metadata() {
+            file.len()
+        } else {
+            // It may be gone.
             return Ok(None);
         };
         if !self.is_dead(len, bodies(ledger, segment)?) {
