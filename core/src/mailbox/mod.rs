@@ -67,7 +67,10 @@ impl MailboxName {
     /// The name is refused.
     pub fn new(name: &str) -> Result<Self, NameError> {
         check(name)?;
-        let mut name: String = name.nfc().collect();
+        let mut name: String = match name.is_ascii() {
+            true => name.into(),
+            false => name.nfc().collect(),
+        };
         if name.len() > MAX_OCTETS {
             return Err(NameError::TooLong);
         }
@@ -159,6 +162,9 @@ fn check(name: &str) -> Result<(), NameError> {
         .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
     {
         return Err(NameError::Control);
+    }
+    if name.is_ascii() {
+        return Ok(());
     }
     // Counted in NFD, which NFC does not change: a name once accepted stays so.
     let mut marks = 0;

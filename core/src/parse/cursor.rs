@@ -65,6 +65,16 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
+    /// How many commas stand in the sequence set here.
+    pub(super) fn commas(&self) -> usize {
+        let in_set = |b: &&u8| matches!(b, b'0'..=b':' | b'*' | b',');
+        self.rest
+            .iter()
+            .take_while(in_set)
+            .filter(|b| **b == b',')
+            .count()
+    }
+
     pub(super) fn at_end(&self) -> bool {
         self.rest.is_empty()
     }

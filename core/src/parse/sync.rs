@@ -10,9 +10,6 @@ use crate::ast::{Qresync, SelectParams, SequenceSet};
 use crate::flag::{FlagNames, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, SystemFlags};
 use crate::id::ModSeq;
 
-/// Room for the ranges of a common set; a range has mostly four octets or more.
-const RANGES: usize = 64;
-
 /// sequence-set = (seq-number / seq-range) ["," sequence-set] / seq-last-command
 pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
     const EXPECTED: &str = "Expected a sequence set";
@@ -20,12 +17,11 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
         c.word()?;
         return Ok(SequenceSet::Saved);
     }
-    let mut ranges = Vec::with_capacity((c.left() / 4).clamp(1, RANGES));
+    // Neither too little room nor too much: a command may have thousands of small sets.
+    let mut ranges = Vec::with_capacity(c.commas() + 1);
     loop {
         ranges.push(c.take(lex::seq_range, EXPECTED)?);
         if !c.skip(b",") {
-            // A command may have thousands of small ones.
-            ranges.shrink_to_fit();
             return Ok(SequenceSet::Ranges(ranges));
         }
     }
