@@ -232,6 +232,28 @@ fn what_the_index_says_wrong_is_found_and_mended() {
     }
 }
 
+/// What SQLite says of it is believed when it is so.
+#[test]
+fn an_index_damaged_while_it_is_used_is_told() {
+    let temp = Temp::lived_in();
+    let mail = b"Subject: the subject of the last\r\n\r\n";
+    Client::new(&temp.open(), 1).append("INBOX", mail).unwrap();
+    let index = temp.0.join("index.sqlite");
+    let mut octets = std::fs::read(&index).unwrap();
+    let text = b"the subject of the last";
+    let at = octets.windows(text.len()).position(|w| w == text).unwrap();
+    let page = at / 4096 * 4096;
+    octets[page..page + 64].fill(0xff);
+    std::fs::write(&index, octets).unwrap();
+    let store = temp.open();
+    let client = Client::new(&store, 1);
+    let opened = client.examine("INBOX").unwrap();
+    let rows = client.fetch(opened.mailbox, opened.uids.clone(), usize::MAX);
+    let rows = rows.unwrap().rows;
+    let told = rows.last().unwrap().damaged.as_ref().unwrap();
+    assert_eq!(told.kind, ErrorKind::Corruption, "{told:?}");
+}
+
 #[test]
 fn a_damaged_message_costs_itself_also_after_a_rebuild() {
     let temp = Temp::lived_in();

@@ -3,8 +3,9 @@
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::Connection;
 
+use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
-use super::tables::{Transaction, failed};
+use super::tables::Transaction;
 use crate::pack::{Files, Writer};
 use crate::table::Result;
 
@@ -13,11 +14,13 @@ pub(super) struct Ledger {
     pub conn: Connection,
     pub pack: Writer,
     pub files: std::sync::Arc<Files>,
+    pub doubt: std::sync::Arc<Doubt>,
 }
 
 impl Ledger {
     pub(super) fn begin(&mut self) -> Result<()> {
-        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(|e| self.failed(e))?;
         self.pack.begin().inspect_err(|_| {
             // The next transaction begins again.
             let _ = self.conn.execute_batch("ROLLBACK");
@@ -36,9 +39,10 @@ impl Ledger {
     fn try_finish(&mut self) -> Result<()> {
         self.in_transaction()?;
         if let Some(mark) = self.pack.commit()? {
-            set_mark(&self.conn, mark).map_err(failed)?;
+            set_mark(&self.conn, mark).map_err(|e| self.failed(e))?;
         }
-        self.conn.execute_batch("COMMIT").map_err(failed)
+        let done = self.conn.execute_batch("COMMIT");
+        done.map_err(|e| self.failed(e))
     }
 
     fn undo(&mut self) {
@@ -60,12 +64,13 @@ impl Ledger {
 
     /// The tables in the present transaction.
     pub(super) fn tables(&mut self) -> Transaction<'_> {
-        Transaction::new(&self.conn, &self.files, Some(&mut self.pack))
+        Transaction::new(&self.conn, &self.files, Some(&mut self.pack)).doubting(&self.doubt)
     }
 
     /// The tables as they are, for looking.
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
-        look(&mut Transaction::new(&self.conn, &self.files, None))
+        let tables = Transaction::new(&self.conn, &self.files, None);
+        look(&mut tables.doubting(&self.doubt))
     }
 
     /// A transaction of its own.
@@ -84,9 +89,14 @@ impl Ledger {
         }
     }
 
+    /// What clients are told of an error of the index.
+    pub(super) fn failed(&self, e: rusqlite::Error) -> StoreError {
+        self.doubt.judge(e)
+    }
+
     /// The segment up to which the index knows all.
     pub(super) fn known_segment(&self) -> Result<u64> {
-        Ok(mark(&self.conn).map_err(failed)?.0)
+        Ok(mark(&self.conn).map_err(|e| self.failed(e))?.0)
     }
 
     /// Whether the whole of the index's own log is in the database and synced: it does not fall back behind this after a crash.
@@ -99,7 +109,7 @@ impl Ledger {
                 r.get::<_, i64>(2)?,
             ))
         });
-        let (busy, all, done) = told.map_err(failed)?;
+        let (busy, all, done) = told.map_err(|e| self.failed(e))?;
         Ok(busy == 0 && all == done)
     }
 }

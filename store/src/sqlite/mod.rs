@@ -1,6 +1,7 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
 mod compact;
+mod doubt;
 mod group;
 mod known;
 mod ledger;
@@ -32,6 +33,7 @@ use crate::ops;
 use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
+use doubt::Doubt;
 use known::Known;
 use ledger::Ledger;
 use queue::Queue;
@@ -177,6 +179,7 @@ struct Shared {
     notices: Mutex<Option<Notices>>,
     known: Known,
     reserve: Arc<Reserve>,
+    doubt: Arc<Doubt>,
 }
 
 impl Embedded {
@@ -200,6 +203,7 @@ impl Embedded {
             notices: Mutex::new(None),
             known: Known::default(),
             reserve,
+            doubt: ledger.doubt.clone(),
         });
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(ledger, shared.clone(), options.rules());
@@ -329,6 +333,17 @@ impl Folder {
 
     /// Opens the index and the packs, brings them to this format, and recovers what a crash left.
     fn ledger(&self, path: &Path, opener: pack::Opener, limit: u64) -> Result<Ledger, Fault> {
+        match self.try_ledger(path, opener.clone(), limit) {
+            Err(Fault(OpenError::Index(_))) => {
+                // SQLite takes what it cannot read for damage.
+                doubt::read_through(&self.index).map_err(at(&self.index))?;
+                self.try_ledger(path, opener, limit)
+            }
+            done => done,
+        }
+    }
+
+    fn try_ledger(&self, path: &Path, opener: pack::Opener, limit: u64) -> Result<Ledger, Fault> {
         let conn = self.connect()?;
         let is_old = schema::is_old(&conn)?;
         let secret = schema::open(&conn, path, &self.packs)?;
@@ -339,10 +354,12 @@ impl Folder {
         let files = Arc::new(files);
         let next = recover::replay(&conn, &files)?;
         let pack = Writer::open(files.clone(), opener, next.segment, next.end, limit);
+        let doubt = Doubt::new(&self.index).map_err(at(&self.index))?;
         let mut ledger = Ledger {
             conn,
             pack: pack.map_err(at(&self.packs))?,
             files,
+            doubt: Arc::new(doubt),
         };
         recover::log_reserved(&mut ledger, next.reserved)?;
         Ok(ledger)

@@ -12,7 +12,7 @@ use rusqlite::OptionalExtension;
 
 use super::ledger::Ledger;
 use super::recover::cuts;
-use super::tables::{Transaction, failed, signed};
+use super::tables::{Transaction, signed};
 use crate::error;
 use crate::pack::{Batch, Entry, Files, Home, Place, Scan, Stored, stored_len};
 use crate::record::{Mailbox, Message};
@@ -198,7 +198,7 @@ impl Pass {
 fn is_referred_to(ledger: &Ledger, segment: u64) -> Result<bool> {
     let sql = "SELECT 1 FROM cold WHERE segment = ?1 LIMIT 1";
     let found = ledger.conn.query_row(sql, [signed(segment)], |_| Ok(()));
-    Ok(found.optional().map_err(failed)?.is_some())
+    Ok(found.optional().map_err(|e| ledger.failed(e))?.is_some())
 }
 
 /// What some of a segment's records speak of.

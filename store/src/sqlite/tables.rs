@@ -13,6 +13,7 @@ use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
+use super::doubt::Doubt;
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Body, Entry, Files, Home, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
@@ -29,6 +30,7 @@ pub(super) struct Transaction<'a> {
     /// Statements that a page asks for each of its rows.
     forms: Option<CachedStatement<'a>>,
     places: Option<CachedStatement<'a>>,
+    doubt: Option<&'a Doubt>,
 }
 
 impl<'a> Transaction<'a> {
@@ -44,12 +46,27 @@ impl<'a> Transaction<'a> {
             logged: BTreeMap::new(),
             forms: None,
             places: None,
+            doubt: None,
+        }
+    }
+
+    /// What the index calls damage is looked at before clients hear of it.
+    pub(super) fn doubting(self, doubt: &'a Doubt) -> Self {
+        let doubt = Some(doubt);
+        Self { doubt, ..self }
+    }
+
+    fn failed(&self, e: rusqlite::Error) -> StoreError {
+        match self.doubt {
+            Some(doubt) => doubt.judge(e),
+            None => failed(e),
         }
     }
 
     pub(super) fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
-        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
-        statement.execute(values).map_err(failed)
+        let done = self.conn.prepare_cached(sql);
+        let done = done.and_then(|mut s| s.execute(values));
+        done.map_err(|e| self.failed(e))
     }
 
     pub(super) fn one<T>(
@@ -58,8 +75,9 @@ impl<'a> Transaction<'a> {
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
-        statement.query_row(values, read).optional().map_err(failed)
+        let found = self.conn.prepare_cached(sql);
+        let found = found.and_then(|mut s| s.query_row(values, read).optional());
+        found.map_err(|e| self.failed(e))
     }
 
     pub(super) fn all<T>(
@@ -68,9 +86,9 @@ impl<'a> Transaction<'a> {
         values: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.conn.prepare_cached(sql).map_err(failed)?;
-        let rows = statement.query_map(values, read).map_err(failed)?;
-        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+        let rows = self.conn.prepare_cached(sql);
+        let rows = rows.and_then(|mut s| s.query_map(values, read)?.collect());
+        rows.map_err(|e| self.failed(e))
     }
 
     pub(super) fn log(
@@ -102,13 +120,14 @@ impl<'a> Transaction<'a> {
     /// Where a body is.
     pub(super) fn place(&mut self, email: EmailId) -> Result<Option<Place>> {
         let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
-        held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
+        let found = held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
             Ok(Place {
                 segment: number(r, 0)?,
                 offset: number(r, 1)?,
                 size: number(r, 2)?,
             })
-        })
+        });
+        found.map_err(|e| self.failed(e))
     }
 
     /// A body is in another place from now on.
@@ -197,7 +216,7 @@ impl Tables for Transaction<'_> {
         let sql = "UPDATE meta SET value = value + 1 WHERE key = 'next_id' RETURNING value";
         let id = self.one(sql, [], |r| r.get::<_, i64>(0))?;
         id.map(i64::cast_unsigned)
-            .ok_or_else(|| failed(rusqlite::Error::QueryReturnedNoRows))
+            .ok_or_else(|| self.failed(rusqlite::Error::QueryReturnedNoRows))
     }
 
     fn mailbox(&mut self, id: MailboxId) -> Result<Option<Mailbox>> {
@@ -439,8 +458,8 @@ impl Tables for Transaction<'_> {
                 structure: form(Fields::STRUCTURE, 4)?,
                 threads: Vec::new(),
             })
-        })?;
-        found.ok_or_else(missing)
+        });
+        found.map_err(|e| self.failed(e))?.ok_or_else(missing)
     }
 
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
@@ -476,12 +495,12 @@ fn held<'a, T>(
     sql: &str,
     values: impl Params,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Option<T>> {
+) -> rusqlite::Result<Option<T>> {
     let statement = match slot {
         Some(statement) => statement,
-        None => slot.insert(conn.prepare_cached(sql).map_err(failed)?),
+        None => slot.insert(conn.prepare_cached(sql)?),
     };
-    statement.query_row(values, read).optional().map_err(failed)
+    statement.query_row(values, read).optional()
 }
 
 fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {
@@ -567,21 +586,25 @@ fn missing() -> StoreError {
 /// "Cannot read" is told as such, and a full disk apart.
 pub(super) fn failed(e: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
-    let (kind, text) = match e.sqlite_error_code() {
-        Some(DiskFull) => (
+    let error = match e.sqlite_error_code() {
+        Some(DiskFull) => StoreError::new(
             ErrorKind::OverQuota,
             "The server has no room; nothing was stored. Deleting still works",
         ),
-        Some(DatabaseCorrupt | NotADatabase) => (
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::new(
             ErrorKind::Corruption,
             "The server's index is damaged; the operator can rebuild it",
         ),
-        _ => (
-            ErrorKind::Unavailable,
-            "The server could not reach its storage; try again later",
-        ),
+        _ => unavailable(),
     };
-    StoreError::new(kind, text).detail(format!("index: {e}"))
+    error.detail(format!("index: {e}"))
+}
+
+pub(super) fn unavailable() -> StoreError {
+    StoreError::new(
+        ErrorKind::Unavailable,
+        "The server could not reach its storage; try again later",
+    )
 }
 
 pub(super) const VIEW_GRACE: i64 = 3600;

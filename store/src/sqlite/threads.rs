@@ -10,7 +10,7 @@ use super::group::Waiting;
 use super::known::News;
 use super::ledger::Ledger;
 use super::queue::Worker;
-use super::tables::{Transaction, failed};
+use super::tables::Transaction;
 use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
@@ -118,10 +118,8 @@ impl Group {
         if matches!(effect, Effect::UploadCommit(_) | Effect::Copy(_)) {
             self.shared.reserve.check()?;
         }
-        self.ledger
-            .conn
-            .execute_batch("SAVEPOINT job")
-            .map_err(failed)
+        let begun = self.ledger.conn.execute_batch("SAVEPOINT job");
+        begun.map_err(|e| self.ledger.failed(e))
     }
 }
 
@@ -131,10 +129,11 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
         let (effect, slot) = job.into_parts();
         let _reading = shared.files.reading();
         if let Err(e) = conn.execute_batch("BEGIN") {
-            slot.send(effect.fail(failed(e)));
+            slot.send(effect.fail(shared.doubt.judge(e)));
             continue;
         }
-        let mut transaction = Transaction::new(conn, &shared.files, None);
+        let transaction = Transaction::new(conn, &shared.files, None);
+        let mut transaction = transaction.doubting(&shared.doubt);
         let done = ops::run(&mut transaction, &shared.uploads, effect);
         // Nothing was written; an error here shows again at the next BEGIN.
         let _ = conn.execute_batch("ROLLBACK");

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension;
 
 use super::ledger::Ledger;
 use super::reclaim::{Pass, Step};
-use super::tables::{failed, number, signed};
+use super::tables::{number, signed};
 use super::tidy::{self, Ages, Cursor};
 use crate::error;
 use crate::reserve::Reserve;
@@ -212,7 +212,7 @@ impl Upkeep {
 fn move_on(ledger: &mut Ledger) -> Result<bool> {
     let sql = "SELECT id FROM account LIMIT 1";
     let owner = ledger.conn.query_row(sql, [], |r| number(r, 0)).optional();
-    let Some(owner) = owner.map_err(failed)? else {
+    let Some(owner) = owner.map_err(|e| ledger.failed(e))? else {
         return Ok(false);
     };
     ledger.change(|t| {
@@ -228,7 +228,7 @@ fn bodies(ledger: &Ledger, segment: u64) -> Result<u64> {
     let sum = ledger
         .conn
         .query_row(sql, [signed(segment)], |r| number(r, 0));
-    sum.map_err(failed)
+    sum.map_err(|e| ledger.failed(e))
 }
 
 fn is_past(last: Option<Instant>, pause: Duration) -> bool {

@@ -10,7 +10,7 @@ use pillarbox_core::id::{EmailId, MailboxId};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::recover::{cuts, mark};
-use super::{Fault, OpenError, at, schema};
+use super::{Fault, OpenError, at, doubt, schema};
 use crate::pack::{Batch, Entry, Files, Place, Scan, Secret, find_secret};
 
 /// Something that is not as it should be.
@@ -101,7 +101,8 @@ struct Index {
 
 impl Index {
     fn open(index: &Path) -> Result<Self, Fault> {
-        index.metadata().map_err(at(index))?;
+        // SQLite takes what it cannot read for damage.
+        doubt::read_through(index).map_err(at(index))?;
         let log = index.with_extension("sqlite-wal");
         if !log.metadata().is_ok_and(|m| m.len() > 0) {
             let conn = Some(connect(index, "immutable=1")?);
