@@ -3,6 +3,7 @@
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::Connection;
 
+use super::checkpoint::Log;
 use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
 use super::tables::Transaction;
@@ -15,6 +16,7 @@ pub(super) struct Ledger {
     pub pack: Writer,
     pub files: std::sync::Arc<Files>,
     pub doubt: std::sync::Arc<Doubt>,
+    pub log: Log,
 }
 
 impl Ledger {
@@ -42,7 +44,9 @@ impl Ledger {
             set_mark(&self.conn, mark).map_err(|e| self.failed(e))?;
         }
         let done = self.conn.execute_batch("COMMIT");
-        done.map_err(|e| self.failed(e))
+        done.map_err(|e| self.failed(e))?;
+        self.log.bound(&self.conn, &self.doubt);
+        Ok(())
     }
 
     fn undo(&mut self) {
@@ -101,15 +105,12 @@ impl Ledger {
 
     /// Whether the whole of the index's own log is in the database and synced: it does not fall back behind this after a crash.
     pub(super) fn checkpoint(&self) -> Result<bool> {
-        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
-        let told = self.conn.query_row(sql, [], |r| {
-            Ok((
-                r.get::<_, i64>(0)?,
-                r.get::<_, i64>(1)?,
-                r.get::<_, i64>(2)?,
-            ))
-        });
-        let (busy, all, done) = told.map_err(|e| self.failed(e))?;
-        Ok(busy == 0 && all == done)
+        self.log.checkpoint(&self.conn, &self.doubt)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.log.close(&self.conn, &self.doubt);
     }
 }

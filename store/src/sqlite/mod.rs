@@ -1,5 +1,6 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
+mod checkpoint;
 mod compact;
 mod doubt;
 mod group;
@@ -288,6 +289,8 @@ impl Drop for Embedded {
 /// The store's folder, locked.
 struct Folder {
     index: PathBuf,
+    /// One that is being made.
+    new_index: PathBuf,
     packs: PathBuf,
     spool: PathBuf,
     lock: File,
@@ -320,11 +323,14 @@ impl Folder {
             std::fs::remove_dir_all(&spool).map_err(at(&spool))?;
         }
         std::fs::create_dir(&spool).map_err(at(&spool))?;
+        let new_index = path.join("index.new");
+        recover::remove_index(&new_index).map_err(at(&new_index))?;
         File::open(path)
             .and_then(|dir| dir.sync_all())
             .map_err(at(path))?;
         Ok(Self {
             index: path.join("index.sqlite"),
+            new_index,
             packs,
             spool,
             lock,
@@ -360,13 +366,19 @@ impl Folder {
             pack: pack.map_err(at(&self.packs))?,
             files,
             doubt: Arc::new(doubt),
+            log: checkpoint::Log::new(self.index.with_extension("sqlite-wal")),
         };
+        ledger.log.bound(&ledger.conn, &ledger.doubt);
         recover::log_reserved(&mut ledger, next.reserved)?;
         Ok(ledger)
     }
 
     fn connect(&self) -> Result<Connection, Fault> {
-        let conn = Connection::open(&self.index)?;
+        self.connect_to(&self.index)
+    }
+
+    fn connect_to(&self, index: &Path) -> Result<Connection, Fault> {
+        let conn = Connection::open(index)?;
         schema::prepare(&conn)?;
         Ok(conn)
     }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use pillarbox_core::id::MailboxId;
 use rusqlite::{Connection, OpenFlags};
 
 use super::ledger::Ledger;
 use super::replay::Replay;
-use super::{Fault, Folder, OpenError, at, schema};
+use super::{Fault, Folder, OpenError, at, checkpoint, schema};
 use crate::pack::{Batch, Entry, Files, Scan, Secret};
 use crate::table::Tables;
 
@@ -68,7 +69,8 @@ pub(super) fn log_reserved(
     Ok(())
 }
 
-/// Rebuilds a store's index from its packs: each message back in its mailbox with its UID and flags. The old index is set aside, not deleted.
+/// Rebuilds a store's index from its packs: each message back in its mailbox with its UID and flags. The old index is set aside, not deleted,
+/// once the new one is whole and durable: whatever goes wrong before leaves the store as it was.
 ///
 /// # Errors
 /// When the store is in use or its folder cannot be used.
@@ -79,22 +81,42 @@ pub fn rebuild(path: impl AsRef<Path>) -> Result<Rebuilt, OpenError> {
 fn from_packs(path: &Path) -> Result<Rebuilt, Fault> {
     let folder = Folder::new(path, false)?;
     refuse_newer(&folder.index)?;
-    set_aside(path).map_err(at(path))?;
-    let conn = folder.connect()?;
+    let rebuilt = make_index(&folder)?;
+    File::open(&folder.new_index)
+        .and_then(|index| index.sync_all())
+        .and_then(|()| replace_index(path, &folder))
+        .map_err(at(&folder.index))?;
+    Ok(rebuilt)
+}
+
+/// A new index from the packs beside the old one, in one file.
+fn make_index(folder: &Folder) -> Result<Rebuilt, Fault> {
+    let conn = folder.connect_to(&folder.new_index)?;
+    // What fails of it on the way is done again at the end.
+    conn.pragma_update(None, "wal_autocheckpoint", 1000)?;
     schema::create(&conn, &folder.packs)?;
+    let rebuilt = fill(&conn, folder)?;
+    // What closing it does of itself is not told when it fails.
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    checkpoint::may_go(&conn)?;
+    conn.close().map_err(|(_, e)| e)?;
+    Ok(rebuilt)
+}
+
+fn fill(conn: &Connection, folder: &Folder) -> Result<Rebuilt, Fault> {
     let secret: i64 = conn.query_row("SELECT value FROM meta WHERE key = 'secret'", [], |r| {
         r.get(0)
     })?;
     let files = Files::new(folder.packs.clone(), Secret(secret.cast_unsigned())).guessing();
-    let mut run = Run::new(&conn, &files, (0, 0))?;
+    let mut run = Run::new(conn, &files, (0, 0))?;
     run.all(false)?;
     let (damaged, flags_lost) = (run.replay.damaged, run.lost);
     conn.execute_batch("BEGIN IMMEDIATE")?;
-    Replay::new(&conn, &files).give_inboxes()?;
+    Replay::new(conn, &files).give_inboxes()?;
     if flags_lost {
-        forget_flags(&conn)?;
+        forget_flags(conn)?;
     }
-    schema::forget_bodies(&conn)?;
+    schema::forget_bodies(conn)?;
     conn.execute_batch("COMMIT")?;
     let count = |sql: &str| conn.query_row(sql, [], |r| r.get(0).map(i64::cast_unsigned));
     Ok(Rebuilt {
@@ -128,19 +150,40 @@ fn refuse_newer(index: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Under a name that nothing has yet.
-fn set_aside(folder: &Path) -> io::Result<()> {
-    let name = |n: u32| format!("index.old.{n}");
-    let free = (1..).find(|n| !folder.join(name(*n)).exists());
-    for suffix in ["", "-wal", "-shm"] {
-        let old = folder.join(format!("index.sqlite{suffix}"));
+/// The old index goes under a name that nothing has yet. An index is never there with the log of another, or without its own.
+fn replace_index(path: &Path, folder: &Folder) -> io::Result<()> {
+    let name = |n: u32, suffix: &str| path.join(format!("index.old.{n}{suffix}"));
+    let is_free = |n: &u32| SUFFIXES.iter().all(|s| !name(*n, s).exists());
+    let free = (1..).find(is_free).unwrap_or(0);
+    for suffix in SUFFIXES {
+        let old = path.join(format!("index.sqlite{suffix}"));
         if old.exists() {
-            let kept = format!("{}{suffix}", name(free.unwrap_or(0)));
-            std::fs::rename(&old, folder.join(kept))?;
+            std::fs::rename(&old, name(free, suffix))?;
+            sync_folder(path)?;
+        }
+    }
+    std::fs::rename(&folder.new_index, &folder.index)?;
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Removes what is left of an index that was being made.
+pub(super) fn remove_index(path: &Path) -> io::Result<()> {
+    for suffix in SUFFIXES {
+        let file = PathBuf::from(format!("{}{suffix}", path.display()));
+        match std::fs::remove_file(file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
         }
     }
     Ok(())
 }
+
+/// Of the files of an index.
+const SUFFIXES: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
 /// The log's octets up to here are in the index.
 pub(super) fn mark(conn: &Connection) -> rusqlite::Result<(u64, u64)> {
@@ -261,12 +304,17 @@ impl<'a> Run<'a> {
         let path = self.files.path(segment);
         let failed = at(&path);
         let mut scan = Scan::new(self.files, segment, self.from(segment)).map_err(&failed)?;
-        let mut end = scan.end();
+        let (mut end, mut last) = (scan.end(), scan.end());
         let mut held: Vec<Batch> = Vec::new();
-        while let Some(batch) = scan.next().map_err(&failed)? {
+        loop {
+            let start = scan.end();
+            let Some(batch) = scan.next().map_err(&failed)? else {
+                break;
+            };
             if until.is_some_and(|until| batch.end > until) {
                 break;
             }
+            last = start;
             if batch.complete {
                 for before in held.drain(..) {
                     end = before.end;
@@ -278,16 +326,19 @@ impl<'a> Run<'a> {
         let is_last = self.segments.last() == Some(&segment);
         let may_be_torn = segment >= self.last_whole || scan.is_v1();
         let mut torn = false;
-        for last in held {
-            torn = torn || may_be_torn && is_torn(&last).map_err(&failed)?;
+        for batch in held {
+            torn = torn || may_be_torn && is_torn(&batch).map_err(&failed)?;
             if torn {
-                for (entry, _) in last.entries() {
+                for (entry, _) in batch.entries() {
                     self.replay.reserve(entry)?;
                 }
             } else {
-                end = last.end;
-                self.apply(&last, scan.is_v1())?;
+                end = batch.end;
+                self.apply(&batch, scan.is_v1())?;
             }
+        }
+        if until.is_none() && last < end {
+            write_again(&path, last, end).map_err(&failed)?;
         }
         self.lost |= scan.is_v1() || scan.damage().any(|at| at < end);
         self.mark = (segment, end);
@@ -325,6 +376,23 @@ impl<'a> Run<'a> {
 
 fn is_torn(batch: &Batch) -> io::Result<bool> {
     Ok(!batch.complete || !batch.damage()?.is_empty())
+}
+
+/// Makes octets durable of which only a cache may know: a sync of them failed, and the next one does not look at them.
+pub(super) fn write_again(path: &Path, from: u64, to: u64) -> io::Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    let file = File::options().read(true).write(true).open(path)?;
+    let (mut window, mut at) = (vec![0; 1 << 20], from);
+    while at < to {
+        let len = usize::try_from(to - at).unwrap_or(usize::MAX);
+        let window = &mut window[..len.min(1 << 20)];
+        file.read_exact_at(window, at)?;
+        file.write_all_at(window, at)?;
+        at += window.len() as u64;
+    }
+    file.sync_data()
 }
 
 fn cut_tail(path: &Path, end: u64) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
-use super::{Fault, OpenError, at};
+use super::{Fault, OpenError, at, checkpoint};
 use crate::pack::{Secret, find_secret, segments};
 
 pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
@@ -14,11 +14,13 @@ pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
     }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    conn.pragma_update(None, "journal_size_limit", checkpoint::MOST)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     synced_by_packs(conn)?;
     // Else SQLite compiles each statement with a LIMIT again whenever it is bound anew.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     Ok(())
 }
 
@@ -124,9 +126,6 @@ pub(super) fn forget_bodies(conn: &Connection) -> Result<(), Fault> {
 const FORMAT: i64 = 3;
 /// Below it, commits that race a checkpoint can be lost.
 const LEAST_SQLITE: i32 = 3_051_003;
-
-/// Pages of the index's log after which they are brought into the database: 16 MB, the changes of some 400 messages.
-const CHECKPOINT: i64 = 4096;
 
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

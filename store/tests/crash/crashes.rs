@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use pillarbox_store::{Embedded, rebuild, verify};
+use pillarbox_store::{Embedded, OpenError, rebuild, verify};
 
+use crate::commands::Command;
 use crate::disk::{Disk, Image, Loss, Syncs};
 use crate::known::{Finding, Known};
 use crate::log::{self, Step};
@@ -33,6 +34,7 @@ struct Crash {
     loss: Loss,
     image: Image,
     known: Known,
+    again: Option<Command>,
 }
 
 /// Looks with one seed, or with more for as long as is asked for. Nothing may be found.
@@ -88,7 +90,7 @@ pub fn find_second(seed: u64, first: usize, crashes: usize) -> Vec<String> {
     found
 }
 
-fn keep_if_found(place: Place, syncs: Syncs, found: &[String]) {
+pub fn keep_if_found(place: Place, syncs: Syncs, found: &[String]) {
     if syncs == Syncs::Honest && !found.is_empty() {
         eprintln!("the recording and the states are in {}", place.0.display());
         std::mem::forget(place);
@@ -96,12 +98,14 @@ fn keep_if_found(place: Place, syncs: Syncs, found: &[String]) {
 }
 
 /// What a child did, on a disk that was like this before.
-struct Recording {
-    root: PathBuf,
-    steps: Vec<Step>,
-    start: Image,
-    task: Task,
-    syncs: Syncs,
+pub struct Recording {
+    pub root: PathBuf,
+    pub steps: Vec<Step>,
+    pub start: Image,
+    pub task: Task,
+    pub syncs: Syncs,
+    /// What it did, which may be done again after a crash.
+    pub again: Option<Command>,
 }
 
 impl Recording {
@@ -127,6 +131,7 @@ impl Recording {
             start: Image::from([("tmp".into(), None)]),
             task,
             syncs,
+            again: None,
         }
     }
 
@@ -148,6 +153,7 @@ impl Recording {
             start,
             task,
             syncs: Syncs::Honest,
+            again: None,
         }
     }
 
@@ -172,6 +178,7 @@ impl Recording {
                     loss,
                     image: disk.crash(loss, &mut random),
                     known: known.clone(),
+                    again: self.again,
                 });
             }
         }
@@ -180,7 +187,7 @@ impl Recording {
 }
 
 /// Opens the store after so many crashes of a recording, two at a time.
-fn examine_all(
+pub fn examine_all(
     recording: &Recording,
     known: &Known,
     crashes: usize,
@@ -215,12 +222,22 @@ fn examine_all(
     found.into_inner().unwrap()
 }
 
-/// Half of them anywhere, half round the syncs and the names, where there is most to lose. The last is the end.
+/// Half of them anywhere, half round the syncs and the names, where there is most to lose; where a sync failed, a third in what comes after:
+/// two faults find more than one. The last is the end.
 fn moments(steps: &[Step], crashes: usize, random: &mut Random) -> BTreeSet<usize> {
     let special = |step: &Step| !matches!(step, Step::Write(..) | Step::Close(_));
     let edges: Vec<usize> = (0..steps.len()).filter(|n| special(&steps[*n])).collect();
+    let failed = |n: &usize| matches!(steps[*n], Step::Sync(_, false));
+    let failures: Vec<usize> = (0..steps.len()).filter(failed).collect();
     let mut at = BTreeSet::from([steps.len() - 1]);
     for _ in 0..crashes {
+        if !failures.is_empty() && random.below(3) == 0 {
+            let failure = failures[random.below(failures.len() as u64) as usize];
+            let later = edges.partition_point(|n| *n <= failure) as u64 + random.below(60);
+            let edge = edges.get(later as usize).copied().unwrap_or(failure);
+            at.insert(edge.saturating_sub(random.below(2) as usize));
+            continue;
+        }
         let anywhere = random.below(steps.len() as u64) as usize;
         let edge = edges[random.below(edges.len() as u64) as usize];
         let near = edge.saturating_sub(random.below(2) as usize);
@@ -259,7 +276,7 @@ fn examine(folder: &Path, crash: &Crash) -> Finding {
     finding
 }
 
-fn write_store(folder: &Path, image: &Image) {
+pub fn write_store(folder: &Path, image: &Image) {
     if folder.exists() {
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -274,9 +291,20 @@ fn write_store(folder: &Path, image: &Image) {
 
 fn look(store: &Path, crash: &Crash) -> Finding {
     let mut known = crash.known.clone();
+    if let Some(command) = crash.again.filter(|_| crash.step.is_multiple_of(3)) {
+        let again = command.run(store);
+        again.map_err(|e| format!("{command:?} once more: {e}"))?;
+    }
     let begun = Instant::now();
     let open = || {
-        let opened = Embedded::open(store, options());
+        let opened = match Embedded::open(store, options()) {
+            // It says so, and is done once more.
+            Err(OpenError::NoIndex(_)) if crash.again == Some(Command::Rebuild) => {
+                rebuild(store).map_err(|e| format!("rebuild once more: {e}"))?;
+                Embedded::open(store, options())
+            }
+            opened => opened,
+        };
         opened.map_err(|e| format!("lost: the store does not open: {e}"))
     };
     let opened = open()?;
@@ -287,7 +315,8 @@ fn look(store: &Path, crash: &Crash) -> Finding {
     known.check(&opened)?;
     drop(opened);
     sound(store)?;
-    if crash.step.is_multiple_of(4) {
+    let has_all = crash.again.is_none_or(Command::has_all_in_packs);
+    if has_all && crash.step.is_multiple_of(4) {
         std::fs::remove_file(store.join("index.sqlite")).unwrap();
         let rebuilt = rebuild(store).map_err(|e| format!("rebuild: {e}"))?;
         if rebuilt.damaged > 0 || rebuilt.flags_lost {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox_store::Backend;
-use pillarbox_store::conformance::{Client, MailboxState, Model};
+use pillarbox_store::conformance::{Client, MailboxState, MessageState, Model};
 
 /// An account whose INBOX several threads append to.
 pub const SHARED: u64 = 9;
@@ -19,6 +19,8 @@ pub type Finding = Result<(), String>;
 
 #[derive(Clone, Default)]
 pub struct Known {
+    /// Accounts that nobody changes.
+    fixed: BTreeMap<u64, Vec<MailboxState>>,
     models: BTreeMap<u64, Followed>,
     /// By UID: the key of an acknowledged message.
     kept: BTreeMap<u32, String>,
@@ -57,6 +59,14 @@ impl Known {
         }
     }
 
+    /// These accounts, which are only looked at.
+    pub fn of(fixed: BTreeMap<u64, Vec<MailboxState>>) -> Self {
+        Self {
+            fixed,
+            ..Self::default()
+        }
+    }
+
     pub fn hear(&mut self, line: &str) -> Finding {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |n: usize| words[n].parse::<u64>().unwrap();
@@ -84,6 +94,7 @@ impl Known {
             "stays" => drop(self.stays.insert(number(1) as u32, words[2].into())),
             "went" => self.went.extend(number(1) as u32..=number(2) as u32),
             "ring" => self.ring = true,
+            "done" => {}
             "seen" => {
                 let now = (number(3) as u32, number(4) as u32, number(5));
                 return self.see(number(1), number(2), &words[6..].join(" "), now);
@@ -130,6 +141,12 @@ impl Known {
             let state = read(store, account)?;
             self.follow(account, &state)?;
             self.compare(account, &state)?;
+        }
+        for (account, before) in &self.fixed {
+            let now = read(store, *account)?;
+            if now != *before {
+                return Err(differing(*account, before, &now));
+            }
         }
         let shared = read(store, SHARED)?;
         self.compare(SHARED, &shared)?;
@@ -259,6 +276,22 @@ impl Known {
 fn read(store: &dyn Backend, account: u64) -> Result<Vec<MailboxState>, String> {
     let state = Client::new(store, account).state();
     state.map_err(|e| format!("lost: account {account} cannot be read: {e:?}"))
+}
+
+fn differing(account: u64, before: &[MailboxState], now: &[MailboxState]) -> String {
+    let brief = |all: &[MailboxState]| {
+        let one = |m: &MailboxState| {
+            let of = |m: &MessageState| (m.uid, m.modseq, m.system, m.octets.len());
+            let messages: Vec<_> = m.messages.iter().map(of).collect();
+            format!(
+                "{} {} {} {messages:?}",
+                m.name, m.uid_next, m.highest_modseq
+            )
+        };
+        all.iter().map(one).collect::<Vec<_>>().join("\n")
+    };
+    let (before, now) = (brief(before), brief(now));
+    format!("lost or changed: account {account} was\n{before}\nand is\n{now}")
 }
 
 fn check_ring(state: &[MailboxState]) -> Finding {

@@ -8,6 +8,7 @@
 //! step and a folder with the recording and the state that the store was opened on.
 #![cfg(target_os = "linux")]
 
+mod commands;
 mod crashes;
 mod disk;
 mod faults;
@@ -19,6 +20,7 @@ mod work;
 
 use std::path::Path;
 
+use commands::Command;
 use disk::Syncs;
 use pillarbox_store::{Embedded, verify};
 use process::Place;
@@ -42,7 +44,10 @@ fn child() {
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "fill" => faults::fill(&child),
-        other => panic!("no child does {other}"),
+        other => match Command::from_word(other) {
+            Some(command) => commands::child(&child, command, task),
+            None => panic!("no child does {other}"),
+        },
     }
 }
 
@@ -59,6 +64,24 @@ fn what_was_acknowledged_survives_a_crash_of_a_failing_disk() {
 #[test]
 fn what_was_acknowledged_survives_a_crash_of_a_recovery() {
     crashes::find_none(|seed| crashes::find_second(seed, 8, 12));
+}
+
+#[test]
+fn a_crash_inside_compact_loses_nothing() {
+    crashes::find_none(|seed| commands::find(Command::Compact, seed, 60));
+}
+
+#[test]
+fn a_crash_inside_a_rebuild_loses_nothing() {
+    crashes::find_none(|seed| commands::find(Command::Rebuild, seed, 40));
+    crashes::find_none(|seed| commands::find(Command::Rebuild, seed + 1, 40));
+}
+
+#[test]
+fn a_crash_inside_an_upgrade_loses_nothing() {
+    for format in [1, 2] {
+        crashes::find_none(|seed| commands::find(Command::Upgrade(format), seed, 30));
+    }
 }
 
 /// Segments of format 1 have no head. A message in a torn one of format 2 must not get its octets taken for records.

@@ -5,7 +5,7 @@
  *
  * Faults are ordered by writing a line to ROOT/control: "KIND PART AFTER COUNT ERRNO": of the calls of this kind on paths that contain PART,
  * AFTER ones go well, then COUNT fail. Kinds: w write, h half of a write and then the error if there is one, s sync, r read, o open that makes a file,
- * t truncate, u unlink. ENOSPC strikes only writes that make a file longer. "q OCTETS": so much room is left; removing files gives theirs back.
+ * t truncate, u unlink, b sync and truncate. ENOSPC strikes only writes that make a file longer. "q OCTETS": so much room is left; removing files gives theirs back.
  * "off" ends all. Each fault that struck adds an octet to ROOT/hits. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,7 +76,8 @@ static void hit(void) {
 
 /* Whether the ordered fault strikes this call. */
 static int strikes(char kind, const char *path) {
-    if (fault.kind != kind || fault.count <= 0 || !strstr(path, fault.part)) return 0;
+    int both = fault.kind == 'b' && (kind == 's' || kind == 't');
+    if ((fault.kind != kind && !both) || fault.count <= 0 || !strstr(path, fault.part)) return 0;
     if (fault.after-- > 0) return 0;
     fault.count--;
     hit();

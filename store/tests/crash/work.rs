@@ -83,6 +83,7 @@ impl Child {
 pub fn work(child: &Child, task: Task) {
     let mut models = task.models().map(Model::new);
     for half in 0..2 {
+        child.order("off");
         let mut options = options();
         if half == 1 {
             // So that mail comes in again soon after a fault.
@@ -92,6 +93,8 @@ pub fn work(child: &Child, task: Task) {
         if half == 0 {
             make_ring(Client::new(&store, RING));
             child.say("ring");
+        } else {
+            look_for_last(child, Client::new(&store, BRIEF));
         }
         let (store, done) = (&store, &AtomicBool::new(false));
         std::thread::scope(|scope| {
@@ -119,8 +122,32 @@ pub fn work(child: &Child, task: Task) {
             pass_by(child, Client::new(store, BRIEF), &name, task);
             done.store(true, Ordering::Relaxed);
         });
+        if task.faults && half == 0 {
+            child.order(LAST_FAULTS[task.seed as usize % LAST_FAULTS.len()]);
+            let refused = Client::new(store, BRIEF).append("INBOX", &mail(LAST, 0));
+            refused.inspect_err(|e| allow(e, task)).ok();
+        }
     }
 }
+
+/// What was refused when the store was closed may be there when it is opened again. Whoever sees it must not miss it later.
+fn look_for_last(child: &Child, client: Client<'_>) {
+    let opened = client.examine("INBOX").unwrap();
+    if let Some(uid) = opened.uids.last()
+        && client.body(opened.mailbox, uid).unwrap() == mail(LAST, 0)
+    {
+        child.say(&format!("stays {} {LAST}/0", uid.get()));
+    }
+}
+
+/// The last message before the store is closed, and what fails meanwhile and when it is closed.
+const LAST: &str = "last-x1";
+const LAST_FAULTS: [&str; 4] = [
+    "s packs 0 1 5",
+    "s -wal 0 1 5",
+    "s index.sqlite 0 1 5",
+    "b packs 0 4 5",
+];
 
 /// What is done after a crash before the next one.
 pub fn recover(child: &Child, task: Task) {
@@ -159,7 +186,7 @@ fn allow(e: &StoreError, task: Task) {
     assert!(task.faults && fits, "answered {e:?}");
 }
 
-fn pour(child: &Child, client: Client<'_>, name: &str, mut random: Random, task: Task) {
+pub fn pour(child: &Child, client: Client<'_>, name: &str, mut random: Random, task: Task) {
     for n in 0..task.steps {
         let key = format!("{name}-{n}x{}", 1 + random.below(3));
         let new = |part| (mail(&key, part), FlagNames::default());
@@ -291,7 +318,7 @@ fn look(child: &Child, store: &Embedded, task: Task) {
 }
 
 /// Faults that are ordered while much is going on: see the recorder.
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 15] = [
     "s packs 0 1 5",
     "s packs 1 1 5",
     "s packs 0 2 5",
@@ -304,4 +331,7 @@ const FAULTS: [&str; 12] = [
     "o packs 0 1 28",
     "u packs 0 1 5",
     "r packs 2 1 5",
+    "b packs 0 4 5",
+    "s -wal 0 1 5",
+    "s index.sqlite 0 1 5",
 ];
