@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod fill;
 pub mod folder;
 pub mod idle;
+pub mod index;
 pub mod parse;
 pub mod serve;
 pub mod sync;

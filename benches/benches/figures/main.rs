@@ -5,6 +5,8 @@ mod append;
 mod fetch;
 mod idle;
 mod parse;
+mod pause;
+mod recovery;
 
 use std::error::Error;
 
@@ -25,12 +27,14 @@ type Figures = Result<Vec<Figure>, Box<dyn Error>>;
 type Measure = fn() -> Figures;
 
 /// Every group of figures with its name.
-const GROUPS: [(&str, Measure); 5] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("parse", parse::figures),
     ("metadata", fetch::metadata),
     ("bodies", fetch::bodies),
     ("append", append::figures),
     ("idle", idle::figures),
+    ("recovery", recovery::figures),
+    ("pause", pause::figures),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

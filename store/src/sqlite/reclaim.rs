@@ -93,6 +93,13 @@ impl Pass {
         self.len
     }
 
+    /// Ends it. The last who has a large file open waits while its room is given back: that is a thread of its own.
+    pub(super) fn close(self) {
+        let thread = std::thread::Builder::new().name("pillarbox-closer".into());
+        // Without one it is done here.
+        let _ = thread.spawn(move || drop(self));
+    }
+
     /// Goes through it once more, and tells anew what is of effect.
     pub(super) fn carry(&mut self, files: &Files) -> io::Result<()> {
         self.scan = Scan::new(files, self.segment, 0)?;

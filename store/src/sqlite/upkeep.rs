@@ -178,7 +178,10 @@ impl Upkeep {
                 self.pass = Some(pass);
                 return Ok(false);
             }
-            Step::Removed(octets) => self.freed += octets,
+            Step::Removed(octets) => {
+                self.freed += octets;
+                pass.close();
+            }
             Step::Left => {}
             Step::Weighed => {
                 if self.is_dead(pass.len(), pass.kept) && self.has_room(pass.kept) {
