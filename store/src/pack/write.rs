@@ -209,7 +209,7 @@ impl Writer {
     }
 
     /// Gives back the room behind the end.
-    fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         if self.ready > self.written && !self.suspect {
             // It does no harm where it cannot be cut.
             let _ = self.file.cut(self.written);

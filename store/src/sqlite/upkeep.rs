@@ -78,7 +78,10 @@ impl Upkeep {
         let rest = match self.step(ledger) {
             // Half of the time at most.
             Ok(true) => 2 * begun.elapsed(),
-            Ok(false) => self.rules.pause,
+            Ok(false) => {
+                ledger.pack.give_back();
+                self.rules.pause
+            }
             Err(_) => 10 * self.rules.pause.min(HOUR),
         };
         self.next = begun + rest.min(HOUR);
