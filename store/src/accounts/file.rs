@@ -128,7 +128,7 @@ fn identity(name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::tests::{FREE, sign_in};
+    use super::super::check::tests::{FREE, assert_same_work, sign_in, unknown_to_wrong};
     use super::*;
     use pillarbox_core::effect::ErrorKind;
 
@@ -156,6 +156,17 @@ mod tests {
         assert!(accounts.admits(before.id) && !accounts.admits(bob.id));
         sign_in(&accounts, "bob", "b").unwrap_err();
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_user_takes_the_work_of_a_wrong_password() {
+        let costly = |name: &str| {
+            let hash = hash::hash_at_cost(b"right", 1024, 1).unwrap();
+            format!("{name}:{hash}\n")
+        };
+        let table = parse(&(costly("ann") + &costly("bob"))).unwrap();
+        let entries = Arc::new(Entries(Mutex::new(Arc::new(table))));
+        assert_same_work(unknown_to_wrong(entries, "ann"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::super::check::tests::{FREE, sign_in};
+use super::super::check::tests::{FREE, assert_same_work, sign_in, unknown_to_wrong};
 use super::*;
 use pillarbox_core::effect::ErrorKind;
 
@@ -53,6 +53,17 @@ fn accounts_survive_and_identities_are_never_reused() {
             Err(AccountError::Name(_))
         ));
     }
+}
+
+#[test]
+fn an_unknown_user_takes_the_work_of_a_wrong_password() {
+    let folder = Folder::new("work");
+    let table = Arc::new(AccountTable::open(&folder.0).unwrap());
+    for name in ["ann", "bob"] {
+        let hash = hash::hash_at_cost(b"right", 1024, 1).unwrap();
+        table.add(name, &hash).unwrap();
+    }
+    assert_same_work(unknown_to_wrong(table, "ann"));
 }
 
 #[test]
