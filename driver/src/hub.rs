@@ -63,6 +63,14 @@ impl Hub {
         addresses.get(&one_host(address)).copied().unwrap_or(0)
     }
 
+    /// How many connections are signed in to this account.
+    #[must_use]
+    pub fn sessions(&self, account: AccountId) -> usize {
+        let state = self.state();
+        let entries = state.connections.values();
+        entries.filter(|e| e.account == Some(account)).count()
+    }
+
     /// Ends the sessions of an account, and those that are signing in to it: what they were let in by may be what changed.
     pub fn disconnect(&self, account: AccountId, reason: Bye) {
         let mut inboxes = Vec::new();

@@ -3,14 +3,19 @@
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use pillarbox::store::{AccountError, AccountTable, hash_password};
+use pillarbox::store::{
+    AccountError, AccountTable, Embedded, OpenError, Options as StoreOptions, hash_password,
+};
 
+use super::check::load_file;
 use super::config::{self, Config, Source};
-use super::control::{self, Request};
-use super::prompt::new_password;
+use super::control;
+use super::prompt::{confirm, new_password};
+use super::request::{Admin, Mail, Registry, Request};
 
 /// Options of `pillarbox account`.
 #[derive(Debug, Args)]
@@ -27,14 +32,35 @@ pub struct Account {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Adds an account; asks for its password, or reads it from standard input.
-    Add { name: String },
+    /// Adds an account; asks for its password, or reads it from standard input. It has no mail, whoever had its name before.
+    Add {
+        name: String,
+        /// The identity of a removed account: the new one gets its mail.
+        #[arg(long)]
+        identity: Option<u64>,
+    },
     /// Gives an account another password; asks for it, or reads it from standard input.
     Passwd { name: String },
     /// Lists the accounts: identity, state, name.
     List,
     /// Takes an account out and ends its sessions; its mail stays in the store.
-    Remove { name: String },
+    Remove {
+        name: String,
+        /// Deletes its mail, for good. Asks first; without a terminal --yes is needed.
+        #[arg(long)]
+        purge: bool,
+        /// Deletes without asking.
+        #[arg(long, requires = "purge")]
+        yes: bool,
+    },
+    /// Deletes the mail of a removed account, for good. Asks first; without a terminal --yes is needed.
+    Purge {
+        /// Its identity, which remove told; where accounts are in a file, its name.
+        account: String,
+        /// Deletes without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Lets an account sign in no longer and ends its sessions.
     Disable { name: String },
     /// Lets a disabled account sign in again.
@@ -48,49 +74,58 @@ impl Account {
         let request = match self.verb {
             Verb::Hash => return print(&[hash_password(new_password()?.expose())?]),
             Verb::List => Request::List,
-            Verb::Remove { name } => Request::Remove { name },
+            Verb::Remove { name, purge, yes } => {
+                if purge {
+                    confirm("delete all its mail", &name, yes)?;
+                }
+                Request::Remove { name, purge }
+            }
+            Verb::Purge { account, yes } => {
+                confirm("delete all its mail", &account, yes)?;
+                Request::Purge { account }
+            }
             Verb::Disable { name } => Request::Disable { name },
             Verb::Enable { name } => Request::Enable { name },
-            Verb::Add { name } => Request::Add {
+            Verb::Add { name, identity } => Request::Add {
                 name,
                 hash: hash_password(new_password()?.expose())?,
+                identity,
             },
             Verb::Passwd { name } => Request::SetHash {
                 name,
                 hash: hash_password(new_password()?.expose())?,
             },
         };
-        let folder = match self.store {
-            Some(folder) => folder,
-            None => folder(&self.config)?,
+        let (folder, source) = match self.store {
+            Some(folder) => (folder, Source::Store),
+            None => named(&self.config, &request)?,
         };
-        print(&apply(&folder, &request)?)
+        print(&apply(&folder, &source, &request)?)
     }
 }
 
-fn folder(config: &Path) -> Result<PathBuf, Box<dyn Error>> {
+/// The store and the accounts of a configuration, if the request can be about them.
+fn named(config: &Path, request: &Request) -> Result<(PathBuf, Source), Box<dyn Error>> {
     let config = Config::read(config)?;
-    match config.accounts {
-        Source::Store => Ok(config.store),
-        Source::File(path) => Err(format!(
+    match &config.accounts {
+        Source::File(path) if !matches!(request, Request::Purge { .. }) => Err(format!(
             "the accounts are in the file {}; change its lines (pillarbox account hash makes a hash) and send SIGHUP to the server",
             path.display()
         )
         .into()),
+        _ => Ok((config.store, config.accounts)),
     }
 }
 
-/// Takes the accounts, or asks who has them; a server that is just starting or stopping is waited for.
-fn apply(folder: &Path, request: &Request) -> Result<Vec<String>, Box<dyn Error>> {
+/// Does it here, or asks who has the accounts; a server that is just starting or stopping is waited for.
+fn apply(folder: &Path, source: &Source, request: &Request) -> Result<Vec<String>, Box<dyn Error>> {
     if !folder.exists() && !matches!(request, Request::Add { .. }) {
         return Err(format!("there is no store in {}", folder.display()).into());
     }
     let began = Instant::now();
     loop {
-        match AccountTable::open(folder) {
-            Ok(table) => return Ok(request.apply(&table, None)?),
-            Err(AccountError::InUse(_)) => {}
-            Err(e) => return Err(e.into()),
+        if let Some(admin) = alone(folder, source)? {
+            return request.apply(&admin);
         }
         if let Some(rows) = control::ask(folder, request)? {
             return Ok(rows);
@@ -104,6 +139,30 @@ fn apply(folder: &Path, request: &Request) -> Result<Vec<String>, Box<dyn Error>
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Accounts and mail that no server uses; `None`: one does.
+fn alone(folder: &Path, source: &Source) -> Result<Option<Admin>, Box<dyn Error>> {
+    let (people, mail) = match source {
+        Source::Store => match AccountTable::open(folder) {
+            Ok(table) => (
+                Registry::Table(Arc::new(table)),
+                Mail::Folder(folder.to_owned()),
+            ),
+            Err(AccountError::InUse(_)) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        },
+        Source::File(path) => match Embedded::open(folder, StoreOptions::default()) {
+            Ok(store) => (
+                Registry::File(Arc::new(load_file(path)?)),
+                Mail::Opened(Arc::new(store)),
+            ),
+            Err(OpenError::InUse(_)) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        },
+    };
+    let hub = None;
+    Ok(Some(Admin { people, mail, hub }))
 }
 
 fn print(rows: &[String]) -> Result<(), Box<dyn Error>> {

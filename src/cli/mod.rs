@@ -9,6 +9,7 @@ mod log;
 mod prompt;
 mod record;
 mod replay;
+mod request;
 mod runtime;
 mod serve;
 mod signals;

@@ -1,4 +1,4 @@
-//! Passwords from a prompt or from standard input, never from the command line.
+//! Passwords from a prompt or from standard input, never from the command line; and whether something is really meant.
 
 use std::error::Error;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -24,6 +24,21 @@ pub fn new_password() -> Result<Secret, Box<dyn Error>> {
         return Err("the password is empty; nothing was changed".into());
     }
     Ok(password)
+}
+
+/// Makes sure that someone means to do this to the named: `yes` says so, or who sits at the terminal types the name once more.
+pub fn confirm(what: &str, name: &str, yes: bool) -> Result<(), Box<dyn Error>> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(format!("there is nobody to ask whether to {what}; say --yes").into());
+    }
+    let typed = ask(&format!("To {what}, type {name} once more: "))?;
+    if typed.expose() != name.as_bytes() {
+        return Err("that is another name; nothing was changed".into());
+    }
+    Ok(())
 }
 
 fn ask(text: &str) -> io::Result<Secret> {

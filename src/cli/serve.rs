@@ -9,7 +9,7 @@ use clap::Args;
 use pillarbox::driver::{Hub, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
-    AccountError, AccountTable, Accounts, Embedded, FileAccounts, Options, StoredAccounts,
+    AccountError, AccountTable, Accounts, Backend, Embedded, FileAccounts, Options, StoredAccounts,
 };
 use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -19,6 +19,7 @@ use super::config::{self, Config, Source};
 use super::control::Control;
 use super::log::{Level, Line, Log};
 use super::record::Recordings;
+use super::request::{Admin, Mail, Registry};
 use super::runtime::Choice;
 use super::signals;
 
@@ -41,6 +42,7 @@ impl Serve {
         let people = People::open(&config)?;
         let backend = Arc::new(Embedded::open(&config.store, Options::default())?);
         let tls = config.tls.as_ref().map(load_tls).transpose()?;
+        let mail: Weak<dyn Backend> = Arc::downgrade(&backend) as _;
         let mut builder = Server::builder(backend, people.accounts())
             .settings(within_descriptors(config.settings.clone(), &log))
             .observer(Arc::new(log.clone()));
@@ -58,7 +60,7 @@ impl Serve {
             builder = builder.tls(tls.clone());
         }
         let server = builder.build()?;
-        let _control = people.control(&config, server.hub())?;
+        let _control = people.control(&config, mail, server.hub())?;
         let lines = addresses(&server, &config);
         let reload = Reload {
             path: self.config,
@@ -145,19 +147,27 @@ impl People {
         }
     }
 
-    /// The door for `pillarbox account`, where it changes anything.
-    fn control(&self, config: &Config, hub: &Hub) -> Result<Option<Control>, String> {
-        let Self::Stored(table, _) = self else {
-            return Ok(None);
+    /// The door for `pillarbox account`.
+    fn control(
+        &self,
+        config: &Config,
+        mail: Weak<dyn Backend>,
+        hub: &Hub,
+    ) -> Result<Control, String> {
+        let admin = Admin {
+            people: match self {
+                Self::Stored(table, _) => Registry::Table(table.clone()),
+                Self::File(accounts) => Registry::File(accounts.clone()),
+            },
+            mail: Mail::Served(mail),
+            hub: Some(hub.clone()),
         };
-        let started = Control::start(&config.store, table.clone(), hub.clone());
         let folder = config.store.display();
-        let fault = |e| {
+        Control::start(&config.store, admin).map_err(|e| {
             format!(
                 "cannot open control.sock in {folder} ({e}); if the path is too long, move the store"
             )
-        };
-        started.map(Some).map_err(fault)
+        })
     }
 }
 
@@ -234,17 +244,21 @@ impl Reload {
         tls.replace(&chain, &key).map_err(|e| tls_fault(files, &e))
     }
 
-    /// Sessions of accounts that are gone end.
+    /// Sessions of accounts that are gone or have another hash end.
     fn accounts(&self, hub: &Hub) -> Result<(), String> {
         let (People::File(accounts), Source::File(path)) = (&self.people, &self.began.accounts)
         else {
             return Ok(());
         };
-        let gone = accounts
+        let reloaded = accounts
             .reload()
             .map_err(|e| format!("{}: {e}", path.display()))?;
-        gone.into_iter()
-            .for_each(|id| hub.disconnect(id, Bye::AccountDisabled));
+        for id in reloaded.removed {
+            hub.disconnect(id, Bye::AccountDisabled);
+        }
+        for id in reloaded.changed {
+            hub.disconnect(id, Bye::PasswordChanged);
+        }
         Ok(())
     }
 

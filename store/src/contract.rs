@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pillarbox_core::effect::{Call, Effect, Notice, Op, Reply, StoreError};
+use pillarbox_core::effect::{Actor, Call, Effect, Notice, Op, Purge, Purged, Reply, StoreError};
 use pillarbox_core::id::AccountId;
 
 use crate::sync::mpsc;
@@ -114,3 +114,25 @@ where
         .and_then(Reply::into_result::<O>)
         .unwrap_or_else(|| Err(StoreError::lost()))
 }
+
+/// Deletes all mail of an account that has no sessions: it is then as one that was never seen. Waits for the end, as [`ask`] does; what was
+/// deleted before an error stays deleted.
+///
+/// # Errors
+/// What the store says.
+pub fn purge(backend: &dyn Backend, account: AccountId) -> Result<Purged, StoreError> {
+    let actor = Actor { account };
+    let mut all = Purged::default();
+    loop {
+        let limit = PURGED_AT_ONCE;
+        let step = ask(backend, Purge { actor, limit })?;
+        all.messages += step.messages;
+        all.mailboxes += step.mailboxes;
+        if !step.more {
+            return Ok(all);
+        }
+    }
+}
+
+/// Messages in one transaction: as many as a session changes at once, so that other accounts get their turn.
+const PURGED_AT_ONCE: usize = 2000;

@@ -21,10 +21,10 @@ mod upload;
 
 #[cfg(feature = "sqlite")]
 pub use accounts::{
-    AccountError, AccountTable, FileAccounts, Listed, StoredAccounts, hash_password,
+    AccountError, AccountTable, FileAccounts, Listed, Reloaded, StoredAccounts, hash_password,
 };
 pub use accounts::{AnyAccounts, StaticAccounts, one_host};
-pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask};
+pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask, purge};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{

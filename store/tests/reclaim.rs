@@ -9,7 +9,7 @@ use pillarbox_core::effect::FlagOp;
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::set::UidSet;
 use pillarbox_store::conformance::{Client, MailboxState, Model, flag_names};
-use pillarbox_store::{Embedded, Options, compact, rebuild, verify};
+use pillarbox_store::{Embedded, Options, compact, purge, rebuild, verify};
 
 struct Temp(PathBuf);
 
@@ -260,4 +260,45 @@ fn an_index_from_before_is_refused() {
     );
     rebuild(&temp.0).unwrap();
     assert!(states(&temp.open()) == before);
+}
+
+#[test]
+fn the_room_of_a_purged_account_is_given_back_and_an_index_made_anew_has_none_of_it() {
+    let temp = Temp::new();
+    let store = temp.open_usual();
+    let (gone, other) = (Client::new(&store, 1), Client::new(&store, 2));
+    let mail = [&b"Subject: x\r\n\r\n"[..], &[b'x'; 20_000]].concat();
+    gone.create("a/b").unwrap();
+    gone.subscribe("a/b", true).unwrap();
+    for n in 0..30 {
+        gone.append(if n % 2 == 0 { "INBOX" } else { "a/b" }, &mail)
+            .unwrap();
+    }
+    other.append("INBOX", &mail).unwrap();
+    let kept = other.state().unwrap();
+    let validity = gone.examine("INBOX").unwrap().uid_validity;
+    let purged = purge(&store, gone.actor().account).unwrap();
+    assert_eq!((purged.messages, purged.mailboxes), (30, 3));
+    drop(store);
+    let check = |when: &str| {
+        let store = temp.open_usual();
+        let (gone, other) = (Client::new(&store, 1), Client::new(&store, 2));
+        assert_eq!(other.state().unwrap(), kept, "{when}");
+        let rows = gone.list().unwrap();
+        assert!(rows.len() == 1 && !rows[0].subscribed, "{when}: {rows:?}");
+        let inbox = gone.examine("INBOX").unwrap();
+        assert!(
+            inbox.uids.is_empty() && inbox.uid_validity > validity,
+            "{when}"
+        );
+    };
+    check("opened again");
+    rebuild(&temp.0).unwrap();
+    check("made anew");
+    compact(&temp.0).unwrap();
+    assert!(temp.pack_octets() < 60_000, "{}", temp.pack_octets());
+    temp.verify("compacted");
+    check("compacted");
+    rebuild(&temp.0).unwrap();
+    check("made anew of what is left");
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::harness::{DEADLINE, Folder, PLAIN, Server, pillarbox};
+use super::on_each_runtime;
 
 fn names(folder: &Folder) -> Vec<(String, String)> {
     let list = folder.account(&["list"], "");
@@ -153,30 +154,223 @@ fn the_control_socket_survives_those_who_misuse_it() {
 
 #[test]
 fn accounts_from_a_file_are_read_again_at_sighup() {
-    let folder = Folder::new("file");
-    let hash = |password: &str| {
-        let (code, out, _) = pillarbox(&["account", "hash"], password);
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("file-{runtime}"));
+        let line = |name: &str, password: &str| {
+            let (code, out, _) = pillarbox(&["account", "hash"], &format!("{password}\n"));
+            assert_eq!(code, 0);
+            format!("{name}:{out}")
+        };
+        let (ann, eve) = (line("ann", "a"), line("eve", "e"));
+        let bob = line("bob", "b");
+        folder.write("users", &format!("# people\n{ann}{bob}{eve}"));
+        let config = format!("{PLAIN}[accounts]\nsource = \"file\"\npath = \"users\"\n");
+        let server = Server::start(&folder, &config, &["--runtime", runtime]);
+        let mut ann_here = server.sign_in("ann", "a");
+        let mut bob_here = server.sign_in("bob", "b");
+        let mut eve_here = server.sign_in("eve", "e");
+        // What is refused changes nothing.
+        folder.write("users", "ann:plain\n");
+        server.signal(Signal::HUP);
+        server.wait_for_log(&["event=reload_refused", "what=accounts"]);
+        server.wait_for_lines(&["event=reloaded"], 1);
+        assert!(bob_here.command("x NOOP").contains("x OK "));
+        server.sign_in("bob", "b");
+        // Ann as before, behind a new one; Bob gone; Eve has another password.
+        let (new, other) = (line("new", "n"), line("eve", "other"));
+        folder.write("users", &format!("{new}{ann}{other}"));
+        server.signal(Signal::HUP);
+        let said = bob_here.line();
+        assert!(said.starts_with("* BYE [CONTACTADMIN] "), "{said}");
+        assert!(bob_here.is_closed());
+        let said = eve_here.line();
+        assert!(said.starts_with("* BYE [EXPIRED] "), "{said}");
+        assert!(eve_here.is_closed());
+        server.wait_for_lines(&["event=reloaded"], 2);
+        server.wait_for_log(&["event=connection", "account=eve", "reason=password_changed"]);
+        assert!(ann_here.command("y NOOP").contains("y OK "));
+        server.sign_in("eve", "other");
+        server.sign_in("new", "n");
+        for old in ["bob b", "eve e"] {
+            let mut client = server.connect(0);
+            client.line();
+            let said = client.command(&format!("a LOGIN {old}"));
+            assert!(said.contains("a NO [AUTHENTICATIONFAILED] "), "{said}");
+        }
+        let (code, _, error) = folder.try_account(&["list"], "");
+        assert_eq!(code, 1);
+        assert!(error.contains("users"), "{error}");
+        server.terminate();
+    });
+}
+
+/// Signs in and counts what is in all mailboxes.
+fn messages(server: &Server, user: &str, password: &str) -> usize {
+    let mut client = server.sign_in(user, password);
+    let said = client.command("s LIST \"\" * RETURN (STATUS (MESSAGES))");
+    let counts = said.match_indices("(MESSAGES ").map(|(at, begin)| {
+        let rest = &said[at + begin.len()..];
+        let number = rest.split(')').next().expect("it ends");
+        number.parse::<usize>().expect("a number")
+    });
+    counts.sum()
+}
+
+/// Signs in and stores a message in INBOX and one in another mailbox.
+fn deliver(server: &Server, user: &str, password: &str) {
+    let mut client = server.sign_in(user, password);
+    client.command("c CREATE Work/Secret");
+    client.command("d SUBSCRIBE Work/Secret");
+    for name in ["INBOX", "Work/Secret"] {
+        client.send(&format!(
+            "e APPEND {name} (private) {{12+}}\r\nSubject: x\r\n\r\n"
+        ));
+        client.until("e OK ");
+    }
+}
+
+#[test]
+fn the_mail_of_a_removed_account_stays_and_no_other_gets_it_unless_told_so() {
+    let folder = Folder::new("removed");
+    folder.write("pillarbox.toml", PLAIN);
+    folder.account(&["add", "ann"], "a\n");
+    let server = Server::start(&folder, PLAIN, &[]);
+    deliver(&server, "ann", "a");
+    let old = id(&folder, "ann");
+    let mut here = server.sign_in("ann", "a");
+    let said = folder.account(&["remove", "ann"], "");
+    assert_eq!(
+        said,
+        format!("ann is removed; its mail stays under the identity {old}\n")
+    );
+    assert!(here.line().starts_with("* BYE [CONTACTADMIN] "));
+    assert!(here.is_closed());
+    let mut client = server.connect(0);
+    client.line();
+    let said = client.command("a LOGIN ann a");
+    assert!(said.contains("a NO [AUTHENTICATIONFAILED] "), "{said}");
+    // Another ann.
+    folder.account(&["add", "ann"], "other\n");
+    assert_eq!(messages(&server, "ann", "other"), 0);
+    let (code, _, error) =
+        folder.try_account(&["purge", &id(&folder, "ann").to_string(), "--yes"], "");
+    assert!(
+        code == 1 && error.contains("remove the account first"),
+        "{error}"
+    );
+    // The first one's mail again, in a name of its own, with the server stopped.
+    server.terminate();
+    let again = ["add", "old-ann", "--identity", &old.to_string()];
+    folder.account(&again, "a\n");
+    let (code, _, error) =
+        folder.try_account(&["add", "eve", "--identity", &old.to_string()], "e\n");
+    assert!(
+        code == 1 && error.contains("no account that was removed"),
+        "{error}"
+    );
+    let server = Server::start(&folder, PLAIN, &[]);
+    assert_eq!(messages(&server, "old-ann", "a"), 2);
+    assert_eq!(messages(&server, "ann", "other"), 0);
+    server.terminate();
+}
+
+#[test]
+fn a_purge_ends_the_sessions_and_deletes_the_mail_for_good() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("purge-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "a\n");
+        folder.account(&["add", "bob"], "b\n");
+        let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+        deliver(&server, "ann", "a");
+        deliver(&server, "bob", "b");
+        let old = id(&folder, "ann").to_string();
+        let mut here = server.sign_in("ann", "a");
+        let (code, out, error) = folder.try_account(&["remove", "ann", "--purge"], "ann\n");
+        assert_eq!((code, &*out), (1, ""));
+        assert!(error.contains("say --yes"), "{error}");
+        assert!(here.command("b NOOP").contains("b OK "), "nothing was done");
+        let (code, ..) = folder.try_account(&["remove", "ann", "--yes"], "");
+        assert_eq!(code, 2, "--yes is to what is asked");
+        let said = folder.account(&["remove", "ann", "--purge", "--yes"], "");
+        assert_eq!(said, "2 messages in 3 mailboxes are deleted\n");
+        assert!(here.line().starts_with("* BYE [CONTACTADMIN] "));
+        folder.account(&["add", "ann", "--identity", &old], "a\n");
+        assert_eq!(messages(&server, "ann", "a"), 0);
+        let mut client = server.sign_in("ann", "a");
+        let said = client.command("b LIST (SUBSCRIBED) \"\" *");
+        assert!(!said.contains("* LIST"), "{said}");
+        let said = client.command("c SELECT INBOX");
+        assert!(!said.contains("private"), "{said}");
+        assert_eq!(messages(&server, "bob", "b"), 2);
+
+        // The same in two steps, the second one with the server stopped.
+        deliver(&server, "ann", "a");
+        folder.account(&["remove", "ann"], "");
+        server.terminate();
+        let said = folder.account(&["purge", &old, "--yes"], "");
+        assert_eq!(said, "2 messages in 3 mailboxes are deleted\n");
+        let said = folder.account(&["remove", "bob", "--purge", "--yes"], "");
+        assert_eq!(said, "2 messages in 3 mailboxes are deleted\n");
+        let store = folder.path().join("store");
+        let (code, ..) = pillarbox(&["store", "compact", &store.to_string_lossy()], "");
         assert_eq!(code, 0);
-        out
+        let octets = std::fs::read_dir(store.join("packs")).expect("packs");
+        for pack in octets {
+            let octets = std::fs::read(pack.expect("a file").path()).expect("it is there");
+            assert!(
+                !octets.windows(10).any(|w| w == b"Subject: x"),
+                "it is in the packs"
+            );
+        }
+        assert_eq!(folder.account(&["list"], ""), "");
+    });
+}
+
+#[test]
+fn the_mail_of_a_name_taken_out_of_the_file_can_be_purged() {
+    let folder = Folder::new("purge-file");
+    let line = |name: &str| {
+        let (code, out, _) = pillarbox(&["account", "hash"], "pw\n");
+        assert_eq!(code, 0);
+        format!("{name}:{out}")
     };
-    let ann = format!("ann:{}", hash("a\n"));
-    folder.write("users", &format!("# people\n{ann}bob:{}", hash("b\n")));
+    let (ann, bob) = (line("ann"), line("bob"));
+    folder.write("users", &format!("{ann}{bob}"));
     let config = format!("{PLAIN}[accounts]\nsource = \"file\"\npath = \"users\"\n");
     let server = Server::start(&folder, &config, &[]);
-    let mut ann_here = server.sign_in("ann", "a");
-    let mut bob_here = server.sign_in("bob", "b");
-    folder.write("users", "ann:plain\n");
+    deliver(&server, "ann", "pw");
+    deliver(&server, "bob", "pw");
+    let purge = |name: &str| folder.try_account(&["purge", name, "--yes"], "");
+    let (code, _, error) = purge("ann");
+    assert!(
+        code == 1 && error.contains("take its line out first"),
+        "{error}"
+    );
+    folder.write("users", &bob);
     server.signal(Signal::HUP);
-    server.wait_for_log(&["event=reload_refused", "what=accounts"]);
     server.wait_for_lines(&["event=reloaded"], 1);
-    server.sign_in("bob", "b");
+    let (code, out, error) = purge("ann");
+    assert_eq!(
+        (code, &*error, &*out),
+        (0, "", "2 messages in 3 mailboxes are deleted\n")
+    );
+    server.terminate();
+    let (code, _, error) = purge("bob");
+    assert!(
+        code == 1 && error.contains("take its line out first"),
+        "{error}"
+    );
     folder.write("users", &ann);
-    server.signal(Signal::HUP);
-    assert!(bob_here.line().starts_with("* BYE [CONTACTADMIN] "));
-    assert!(ann_here.command("x NOOP").contains("x OK "));
-    let (code, _, error) = folder.try_account(&["list"], "");
-    assert_eq!(code, 1);
-    assert!(error.contains("users"), "{error}");
+    let (code, out, error) = purge("bob");
+    assert_eq!(
+        (code, &*error, &*out),
+        (0, "", "2 messages in 3 mailboxes are deleted\n")
+    );
+    folder.write("users", &format!("{ann}{bob}"));
+    let server = Server::start(&folder, &config, &[]);
+    assert_eq!(messages(&server, "ann", "pw"), 0);
+    assert_eq!(messages(&server, "bob", "pw"), 0);
     server.terminate();
 }
 

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::{
     Account, Authenticate, Changes, ChangesSince, Committed, Copied, Copy, Create, Delete,
     ErrorKind, Expunge, Expunged, Fetch, FetchPage, FlagsSet, MailboxRow, MailboxStatus, Mailboxes,
-    Move, Moved, Open, Opened, ReadBody, Rename, Search, SearchPage, SetFlags, Status, StoreError,
-    Subscribe, Unwatch, UploadAbort, UploadBegin, UploadChunk, UploadCommit, Watch,
+    Move, Moved, Open, Opened, Purge, Purged, ReadBody, Rename, Search, SearchPage, SetFlags,
+    Status, StoreError, Subscribe, Unwatch, UploadAbort, UploadBegin, UploadChunk, UploadCommit,
+    Watch,
 };
 use crate::id::{MailboxId, UploadId};
 
@@ -220,6 +221,7 @@ operations! {
     Delete => (),
     Rename => (),
     Subscribe => (),
+    Purge => Purged,
     Open => Box<Opened>,
     Fetch => FetchPage,
     ReadBody => Bytes,

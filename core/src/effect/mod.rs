@@ -24,8 +24,8 @@ pub use change::{
 };
 pub use error::{ErrorKind, StoreError};
 pub use names::{
-    Account, Authenticate, Create, Delete, MailboxRow, MailboxStatus, Mailboxes, Rename,
-    SpecialUse, Status, Subscribe,
+    Account, Authenticate, Create, Delete, MailboxRow, MailboxStatus, Mailboxes, Purge, Purged,
+    Rename, SpecialUse, Status, Subscribe,
 };
 pub use view::{Fetch, FetchPage, Fields, Open, Opened, ReadBody, Row, Search, SearchPage};
 pub use watch::{Changes, ChangesSince, Notice, Unwatch, Watch};

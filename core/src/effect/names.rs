@@ -200,3 +200,24 @@ pub struct Subscribe {
     /// Whether to subscribe.
     pub on: bool,
 }
+
+/// Deletes what an account has, in steps that hold up nobody for long: subscriptions, messages, mailboxes, and at last INBOX, which is made anew.
+/// No session asks for it; the account must have none.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    /// Whose mail.
+    pub actor: Actor,
+    /// At most so many messages or subscriptions go in this step; at least one.
+    pub limit: usize,
+}
+
+/// What went in one step of a purge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Purged {
+    /// Messages.
+    pub messages: u64,
+    /// Mailboxes, INBOX among them.
+    pub mailboxes: u64,
+    /// Whether there is more to do.
+    pub more: bool,
+}

@@ -30,15 +30,28 @@ impl FileAccounts {
         Self::with_costs(path.as_ref(), COSTS)
     }
 
-    /// Reads the file again and returns the accounts that are not in it any more; on an error all stays as it was.
+    /// Reads the file again and tells whose lines are other than they were; on an error all stays as it was.
     ///
     /// # Errors
     /// As [`FileAccounts::read`].
-    pub fn reload(&self) -> io::Result<Vec<AccountId>> {
+    pub fn reload(&self) -> io::Result<Reloaded> {
         let table = Arc::new(parse(&std::fs::read_to_string(&self.path)?)?);
         let old = std::mem::replace(&mut *lock(&self.entries.0), table.clone());
-        let gone = old.values().map(|entry| entry.0);
-        Ok(gone.filter(|id| !has(&table, *id)).collect())
+        let mut reloaded = Reloaded::default();
+        for (name, (id, hash)) in old.iter() {
+            match table.get(name) {
+                None => reloaded.removed.push(*id),
+                Some((_, now)) if now != hash => reloaded.changed.push(*id),
+                Some(_) => {}
+            }
+        }
+        Ok(reloaded)
+    }
+
+    /// Under which identity the mail of this name is kept, whether the file has it or not.
+    #[must_use]
+    pub fn identity(name: &str) -> AccountId {
+        AccountId(identity(name))
     }
 
     fn with_costs(path: &Path, costs: Costs) -> io::Result<Self> {
@@ -50,6 +63,16 @@ impl FileAccounts {
             entries,
         })
     }
+}
+
+/// Whose lines are other than they were when a file was read before. Sessions of these accounts are the caller's to end.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// Accounts that are not in the file any more.
+    pub removed: Vec<AccountId>,
+    /// Accounts that have another hash.
+    pub changed: Vec<AccountId>,
 }
 
 impl Accounts for FileAccounts {
@@ -146,15 +169,23 @@ mod tests {
         let before = sign_in(&accounts, "ann", "right").unwrap();
         let bob = sign_in(&accounts, "bob", "b").unwrap();
         assert!(accounts.admits(bob.id));
+        assert_eq!(FileAccounts::identity("bob"), bob.id);
         let wrong = sign_in(&accounts, "ann", "wrong").unwrap_err();
         assert_eq!(wrong.kind, ErrorKind::AuthenticationFailed);
         std::fs::write(&path, "ann:plain").unwrap();
         assert!(accounts.reload().is_err());
         assert_eq!(sign_in(&accounts, "ann", "right").unwrap(), before);
-        std::fs::write(&path, &ann).unwrap();
-        assert_eq!(accounts.reload().unwrap(), [bob.id]);
+        std::fs::write(&path, format!("{}{ann}", line("eve", "e"))).unwrap();
+        let reloaded = accounts.reload().unwrap();
+        assert_eq!((reloaded.removed, reloaded.changed), (vec![bob.id], vec![]));
         assert!(accounts.admits(before.id) && !accounts.admits(bob.id));
         sign_in(&accounts, "bob", "b").unwrap_err();
+        std::fs::write(&path, line("ann", "other")).unwrap();
+        let reloaded = accounts.reload().unwrap();
+        assert_eq!(reloaded.changed, [before.id]);
+        assert_eq!(reloaded.removed.len(), 1, "eve");
+        sign_in(&accounts, "ann", "right").unwrap_err();
+        assert_eq!(sign_in(&accounts, "ann", "other").unwrap(), before);
         std::fs::remove_file(&path).unwrap();
     }
 

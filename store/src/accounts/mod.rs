@@ -12,7 +12,7 @@ mod penalty;
 mod stored;
 
 #[cfg(feature = "sqlite")]
-pub use file::FileAccounts;
+pub use file::{FileAccounts, Reloaded};
 #[cfg(feature = "sqlite")]
 pub use hash::hash_password;
 #[cfg(feature = "sqlite")]

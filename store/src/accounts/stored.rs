@@ -38,7 +38,7 @@ pub struct AccountTable {
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// Its identity, never given to another.
+    /// Its identity, under which its mail is kept.
     pub id: AccountId,
     /// Whether it may sign in.
     pub enabled: bool,
@@ -81,6 +81,9 @@ pub enum AccountError {
     /// An account cannot have this name.
     #[error("{0}")]
     Name(&'static str),
+    /// No removed account has this identity.
+    #[error("no account that was removed has the identity {id}", id = .0.0)]
+    Identity(AccountId),
     /// This is not a hash.
     #[error("expected the PHC string of an argon2id hash")]
     Hash,
@@ -116,25 +119,54 @@ impl AccountTable {
         })
     }
 
-    /// Adds an account with the hash of its password; see [`hash_password`](crate::hash_password).
+    /// Adds an account with the hash of its password; see [`hash_password`](crate::hash_password). It has no mail.
     ///
     /// # Errors
     /// When there is one of this name, or it cannot be stored.
     pub fn add(&self, name: &str, hash: &str) -> Result<AccountId, AccountError> {
+        self.insert(name, hash, |state| {
+            let id = state.next.max(seconds());
+            state.next = id + 1;
+            Ok(id)
+        })
+    }
+
+    /// Adds an account that gets the identity of a removed one, and with it the mail that was left.
+    ///
+    /// # Errors
+    /// As [`AccountTable::add`], and when another account has the identity or none ever had.
+    pub fn add_again(&self, name: &str, hash: &str, id: AccountId) -> Result<(), AccountError> {
+        let again = |state: &mut State| match state.was_removed(id) {
+            true => Ok(id.0),
+            false => Err(AccountError::Identity(id)),
+        };
+        self.insert(name, hash, again).map(drop)
+    }
+
+    /// Whether this identity is that of a removed account, whose mail may be left. Of a number below the last one given it is not known whether it
+    /// was ever given.
+    #[must_use]
+    pub fn was_removed(&self, id: AccountId) -> bool {
+        self.state().was_removed(id)
+    }
+
+    fn insert(
+        &self,
+        name: &str,
+        hash: &str,
+        identity: impl FnOnce(&mut State) -> Result<u64, AccountError>,
+    ) -> Result<AccountId, AccountError> {
         if let Some(fault) = name_fault(name) {
             return Err(AccountError::Name(fault));
         }
-        let entry = (true, checked(hash)?);
+        let (enabled, hash) = (true, checked(hash)?);
         self.change(|state| {
             if state.accounts.contains_key(name) {
                 return Err(AccountError::Exists(name.to_owned()));
             }
-            let id = state.next.max(seconds());
-            state.next = id + 1;
-            let (enabled, hash) = entry;
-            state
-                .accounts
-                .insert(name.to_owned(), Entry { id, enabled, hash });
+            let id = identity(state)?;
+            let entry = Entry { id, enabled, hash };
+            state.accounts.insert(name.to_owned(), entry);
             Ok(AccountId(id))
         })
     }
@@ -166,7 +198,8 @@ impl AccountTable {
         })
     }
 
-    /// Takes an account out. Its mail stays where it is; its identity is never given to another. Sessions that it has are the caller's to end.
+    /// Takes an account out. Its mail stays where it is, until [`purge`](crate::purge) deletes it; its identity is given to no other but by
+    /// [`AccountTable::add_again`]. Sessions that it has are the caller's to end.
     ///
     /// # Errors
     /// When there is no such account, or it cannot be stored.
@@ -294,6 +327,11 @@ impl State {
     fn entry(&mut self, name: &str) -> Result<&mut Entry, AccountError> {
         let entry = self.accounts.get_mut(name);
         entry.ok_or_else(|| AccountError::Unknown(name.to_owned()))
+    }
+
+    fn was_removed(&self, id: AccountId) -> bool {
+        let taken = self.accounts.values().any(|entry| entry.id == id.0);
+        id.0 < self.next && !taken
     }
 
     fn render(&self) -> String {

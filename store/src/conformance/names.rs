@@ -1,6 +1,6 @@
 //! Mailboxes by name.
 
-use pillarbox_core::effect::{Create, ErrorKind, SpecialUse};
+use pillarbox_core::effect::{Create, ErrorKind, Purge, SpecialUse};
 use pillarbox_core::id::ModSeq;
 
 use super::client::name;
@@ -16,6 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("special use is kept", special_use),
     ("another account's mailbox is not there", strangers),
     ("a deleted mailbox is not there", deleted),
+    ("a purged account has nothing of before", purged),
 ];
 
 fn new_account(s: &dyn Backend) {
@@ -179,6 +180,50 @@ fn deleted(s: &dyn Backend) {
     c.create("a").unwrap();
     assert!(c.examine("a").unwrap().uids.is_empty());
     refused(c, mailbox, uid);
+}
+
+fn purged(s: &dyn Backend) {
+    let (c, other) = (Client::new(s, 1), Client::new(s, 2));
+    for name in ["A", "a/b", "z"] {
+        c.create(name).unwrap();
+    }
+    c.subscribe("a", true).unwrap();
+    c.subscribe("ghost", true).unwrap();
+    let keyword = super::flag_names(Default::default(), &["private"]);
+    let uid = c.append_with("INBOX", MAIL, &keyword).unwrap();
+    for name in ["A", "a/b", "a/b", "a/b", "INBOX"] {
+        c.append(name, MAIL).unwrap();
+    }
+    other.append("INBOX", MAIL).unwrap();
+    other.subscribe("ghost", true).unwrap();
+    let untouched = other.state().unwrap();
+    let before = c.examine("INBOX").unwrap();
+    let (mut messages, mut mailboxes) = (0, 0);
+    loop {
+        let (actor, limit) = (c.actor(), 2);
+        let step = c.ask(Purge { actor, limit }).unwrap();
+        assert!(step.messages <= 2 && step.mailboxes <= 1, "{step:?}");
+        messages += step.messages;
+        mailboxes += step.mailboxes;
+        if !step.more {
+            break;
+        }
+        assert!(c.examine("INBOX").is_ok());
+    }
+    assert_eq!((messages, mailboxes), (6, 5));
+    refused(c, before.mailbox, uid);
+    let rows = c.list().unwrap();
+    assert!(rows.len() == 1 && rows[0].name.as_str() == "INBOX" && !rows[0].subscribed);
+    let after = c.examine("INBOX").unwrap();
+    assert!(after.uids.is_empty() && after.keywords.is_empty());
+    assert!(after.uid_validity > before.uid_validity);
+    assert_eq!(other.state().unwrap(), untouched);
+    assert!(other.list().unwrap().iter().any(|r| r.subscribed));
+    // It goes on as any other account.
+    c.append("INBOX", MAIL).unwrap();
+    let again = crate::contract::purge(s, c.actor().account).unwrap();
+    assert_eq!((again.messages, again.mailboxes), (1, 1));
+    assert_eq!(other.state().unwrap(), untouched);
 }
 
 /// Every operation on this mailbox says that it is not there.

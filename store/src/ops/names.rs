@@ -1,8 +1,8 @@
 //! Mailboxes by name: listing, making, deleting, renaming, subscribing.
 
 use pillarbox_core::effect::{
-    Create, Delete, ErrorKind, MailboxRow, MailboxStatus, Mailboxes, Notice, Rename, SpecialUse,
-    Status, StoreError, Subscribe,
+    Create, Delete, ErrorKind, MailboxRow, MailboxStatus, Mailboxes, Notice, Purge, Purged, Rename,
+    SpecialUse, Status, StoreError, Subscribe,
 };
 use pillarbox_core::id::{AccountId, MailboxId, Uid};
 use pillarbox_core::mailbox::MailboxName;
@@ -172,6 +172,44 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
 
 pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
     t.set_subscribed(op.actor.account, &op.name, op.on)
+}
+
+pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -> Result<Purged> {
+    let (owner, limit) = (op.actor.account, op.limit.max(1));
+    let subscriptions = t.subscriptions(owner, None, limit)?;
+    for name in &subscriptions {
+        t.set_subscribed(owner, name, false)?;
+    }
+    let mut done = Purged {
+        more: true,
+        ..Purged::default()
+    };
+    if !subscriptions.is_empty() {
+        return Ok(done);
+    }
+    // INBOX is the last, so that an account always has one.
+    let mut boxes = t.mailboxes(owner, None, 2)?.into_iter();
+    let other = boxes.find(|mailbox| mailbox.name != inbox());
+    let mut mailbox = other.map_or_else(|| named(t, owner, &inbox()), Ok)?;
+    let mut uids = t.uids(mailbox.id)?;
+    let rest = uids.split_off_after(limit as u64);
+    remove(t, &mut mailbox, &uids)?;
+    done.messages = uids.len();
+    if !rest.is_empty() {
+        notices.push(super::change::notice(&mailbox));
+        return Ok(done);
+    }
+    t.drop_mailbox(&mailbox)?;
+    done.mailboxes = 1;
+    notices.push(Notice {
+        mailbox: mailbox.reference(),
+        modseq: None,
+    });
+    if mailbox.name == inbox() {
+        create_mailbox(t, owner, inbox(), None)?;
+        done.more = false;
+    }
+    Ok(done)
 }
 
 pub(super) fn named(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Mailbox> {

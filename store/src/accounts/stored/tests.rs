@@ -89,6 +89,28 @@ fn changes_count_at_the_next_sign_in() {
 }
 
 #[test]
+fn the_identity_of_a_removed_account_is_given_again_only_when_it_is_asked_for() {
+    let folder = Folder::new("again");
+    let table = AccountTable::open(&folder.0).unwrap();
+    let old = table.add("ann", &cheap("a")).unwrap();
+    let taken = |id| matches!(table.add_again("bob", &cheap("b"), id), Err(AccountError::Identity(i)) if i == id);
+    assert!(taken(old), "it is there");
+    assert!(taken(AccountId(old.0 + 1)), "it was never given");
+    table.remove("ann").unwrap();
+    assert!(table.was_removed(old));
+    let new = table.add("ann", &cheap("a")).unwrap();
+    assert_ne!(new, old);
+    let exists = table.add_again("ann", &cheap("a"), old);
+    assert!(matches!(exists, Err(AccountError::Exists(_))));
+    table.add_again("old-ann", &cheap("a"), old).unwrap();
+    assert!(!table.was_removed(old) && taken(old) && taken(new));
+    drop(table);
+    let table = AccountTable::open(&folder.0).unwrap();
+    let ids: Vec<_> = table.list().into_iter().map(|l| (l.name, l.id)).collect();
+    assert_eq!(ids, [("ann".into(), new), ("old-ann".into(), old)]);
+}
+
+#[test]
 fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
     let folder = Folder::new("damaged");
     let table = AccountTable::open(&folder.0).unwrap();
