@@ -68,8 +68,6 @@ pub struct Limits {
     pub append_messages: usize,
     /// Patterns of one LIST: each is tried on every mailbox (RFC 5258).
     pub list_patterns: usize,
-    /// Mailbox rows asked for at once.
-    pub list_page: usize,
     /// Octets of rows asked for at once.
     pub fetch_page: usize,
     /// Messages of at most so many octets are read with their row.
@@ -118,7 +116,6 @@ impl Default for Limits {
             id_value: 1024,
             append_messages: 1000,
             list_patterns: 32,
-            list_page: 500,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,
             body_window: 128 << 10,

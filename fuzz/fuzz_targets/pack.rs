@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_core::effect::{Actor, Mailboxes, Open, ReadBody};
+use pillarbox_core::effect::{Actor, Mailboxes, Open, ReadBody, Status};
 use pillarbox_core::id::AccountId;
 use pillarbox_store::{Embedded, Options, ask, rebuild, verify};
 
@@ -93,14 +93,13 @@ fn everything(store: &Embedded, bodies: &BTreeSet<Vec<u8>>) -> Vec<(String, u32,
         let actor = Actor {
             account: AccountId(account),
         };
-        let list = Mailboxes {
-            actor,
-            after: None,
-            limit: 100,
-            status: true,
-        };
-        for row in ask(store, list).expect("mailboxes can be told") {
-            let Some(status) = row.status else { continue };
+        for row in ask(store, Mailboxes { actor }).expect("mailboxes can be told") {
+            if row.id.is_none() {
+                continue;
+            }
+            let name = row.name.clone();
+            let status =
+                ask(store, Status { actor, name }).expect("a mailbox that is told is counted");
             let opened = Open {
                 actor,
                 name: row.name,

@@ -45,7 +45,6 @@ const CASES: &[Case] = &[
     ("id_value", id_value),
     ("append_messages", append_messages),
     ("list_patterns", list_patterns),
-    ("list_page", list_page),
     ("fetch_page", fetch_page),
     ("inline_body", inline_body),
     ("body_window", body_window),
@@ -765,27 +764,6 @@ fn list_patterns() {
     talk.says(&list(5), "* LIST");
     talk.says(&list(6), "a BAD [LIMIT]");
     talk.lives();
-}
-
-fn list_page() {
-    let commands = [
-        "a CREATE x/y",
-        "b CREATE x/z",
-        "c SUBSCRIBE x/q",
-        "d LIST \"\" *",
-        "e LSUB \"\" *",
-        "f LIST (SUBSCRIBED) \"\" *",
-    ];
-    windowed(
-        [500, 1, 2, 5],
-        |l, n| l.list_page = n,
-        1,
-        &commands,
-        |effect| match effect {
-            Effect::Mailboxes(call) => Some(call.op().limit as u64),
-            _ => None,
-        },
-    );
 }
 
 fn fetch_page() {

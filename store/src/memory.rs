@@ -16,7 +16,7 @@ use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
 use crate::ops;
 use crate::record::{Derived, Mailbox, Message};
-use crate::table::{Result, Tables};
+use crate::table::{Named, Result, Tables};
 use crate::upload::{Upload, Uploads};
 
 /// Keeps mail in memory, as long as the value lives.
@@ -163,6 +163,22 @@ impl Tables for State {
             .collect()
     }
 
+    fn names(&mut self, owner: AccountId) -> Result<Vec<Named>> {
+        let ids: Vec<_> = self.owner(owner).names.values().copied().collect();
+        let named = |id| {
+            self.held(id).map(|held| Named {
+                name: held.mailbox.name.clone(),
+                id,
+                special_use: held.mailbox.special_use,
+            })
+        };
+        ids.into_iter().map(named).collect()
+    }
+
+    fn count_names(&mut self, owner: AccountId) -> Result<u64> {
+        Ok(self.owner(owner).names.len() as u64)
+    }
+
     fn put_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
         let name = mailbox.name.as_str().to_owned();
         let before = self.mailboxes.get(&mailbox.id);
@@ -195,15 +211,12 @@ impl Tables for State {
         Ok(())
     }
 
-    fn subscriptions(
-        &mut self,
-        owner: AccountId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<MailboxName>> {
-        let names = self.owner(owner).subscriptions.iter();
-        let names = names.filter(|n| after.is_none_or(|after| n.as_str() > after));
-        Ok(names.take(limit).cloned().collect())
+    fn subscriptions(&mut self, owner: AccountId) -> Result<Vec<MailboxName>> {
+        Ok(self.owner(owner).subscriptions.iter().cloned().collect())
+    }
+
+    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64> {
+        Ok(self.owner(owner).subscriptions.len() as u64)
     }
 
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {

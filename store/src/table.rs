@@ -1,7 +1,7 @@
 //! The tables that operations work on, within one transaction of a backend.
 
 use bytes::Bytes;
-use pillarbox_core::effect::{Fields, StoreError};
+use pillarbox_core::effect::{Fields, SpecialUse, StoreError};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
@@ -10,6 +10,13 @@ use crate::record::{Derived, Mailbox, Message};
 use crate::upload::Upload;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// A mailbox as far as LIST tells it.
+pub(crate) struct Named {
+    pub name: MailboxName,
+    pub id: MailboxId,
+    pub special_use: Option<SpecialUse>,
+}
 
 /// One transaction. A failed operation is rolled back by the backend, or has changed nothing where it says so.
 pub(crate) trait Tables {
@@ -29,17 +36,17 @@ pub(crate) trait Tables {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Mailbox>>;
+    /// All in byte order.
+    fn names(&mut self, owner: AccountId) -> Result<Vec<Named>>;
+    fn count_names(&mut self, owner: AccountId) -> Result<u64>;
     /// Inserts or replaces.
     fn put_mailbox(&mut self, mailbox: &Mailbox) -> Result<()>;
     /// Its messages are gone already.
     fn drop_mailbox(&mut self, mailbox: &Mailbox) -> Result<()>;
 
-    fn subscriptions(
-        &mut self,
-        owner: AccountId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<MailboxName>>;
+    /// All in byte order.
+    fn subscriptions(&mut self, owner: AccountId) -> Result<Vec<MailboxName>>;
+    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64>;
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
 
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet>;

@@ -1,27 +1,29 @@
 //! LIST in all its forms, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::{BTreeMap, IntoIter};
+use alloc::collections::btree_set::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::{List, StatusItem};
 use crate::command::{reply, status};
-use crate::effect::{MailboxRow, Mailboxes};
+use crate::effect::{ErrorKind, MailboxRow, Mailboxes, Outcome, Status};
 use crate::mailbox::{MailboxName, Pattern};
 use crate::response;
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::wire::output::Output;
 
-/// Gathers the account's names, then writes those that match.
+/// Takes the account's names as they are at one instant, then writes those that match.
 #[derive(Debug)]
 struct Listing {
     list: List,
     patterns: Vec<Pattern>,
     lsub: bool,
-    rows: BTreeMap<MailboxName, MailboxRow>,
-    /// The names still to be written, once all are known.
-    left: Option<alloc::collections::btree_map::IntoIter<MailboxName, Line>>,
+    /// The names still to be written, once they are known.
+    left: Option<IntoIter<MailboxName, Line>>,
+    /// The name whose counters were asked for.
+    counted: Option<MailboxName>,
 }
 
 /// One line of the answer.
@@ -74,37 +76,14 @@ fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
         list,
         patterns,
         lsub,
-        rows: BTreeMap::new(),
         left: None,
+        counted: None,
     };
-    listing.ask(s, None);
+    let _ = s.ask(Mailboxes { actor: s.actor() });
     Step::Become(Box::new(listing))
 }
 
 impl Listing {
-    fn ask(&self, s: &mut Session, after: Option<MailboxName>) {
-        let limit = s.config.limits.list_page;
-        let _ = s.ask(Mailboxes {
-            actor: s.actor(),
-            after,
-            limit,
-            status: self.list.return_status.is_some(),
-        });
-    }
-
-    fn page(&mut self, s: &mut Session, rows: Vec<MailboxRow>) -> Step {
-        let full = rows.len() >= s.config.limits.list_page;
-        let last = rows.last().map(|r| r.name.clone());
-        self.rows
-            .extend(rows.into_iter().map(|row| (row.name.clone(), row)));
-        if full {
-            self.ask(s, last);
-            return Step::Wait;
-        }
-        self.left = Some(self.lines().into_iter());
-        Step::Again
-    }
-
     fn matches(&self, name: &MailboxName) -> bool {
         self.patterns.iter().any(|p| p.matches(name.as_str()))
     }
@@ -116,21 +95,19 @@ impl Listing {
     }
 
     /// The lines: names that match, and for RECURSIVEMATCH and LSUB the parents of names that do (RFC 5258 §3.5, RFC 3501 §6.3.9).
-    fn lines(&self) -> BTreeMap<MailboxName, Line> {
+    fn lines(&self, rows: &[MailboxRow]) -> BTreeMap<MailboxName, Line> {
         let mut lines = BTreeMap::new();
-        let mut parents: BTreeMap<MailboxName, ()> = BTreeMap::new();
-        for row in self.rows.values().filter(|r| r.id.is_some()) {
-            parents.extend(row.name.ancestors().map(|a| (a, ())));
-        }
-        for row in self.rows.values() {
+        let there = rows.iter().filter(|r| r.id.is_some());
+        let parents: BTreeSet<_> = there.flat_map(|row| row.name.ancestors()).collect();
+        for row in rows {
             let chosen = self.selected(row);
             if chosen && self.matches(&row.name) {
                 lines
                     .entry(row.name.clone())
-                    .or_insert_with(|| self.line(row.clone(), &parents));
+                    .or_insert_with(|| line(row.clone(), &parents));
             }
             if chosen && (self.list.recursive_match || self.lsub) {
-                self.add_parents(row, &parents, &mut lines);
+                self.add_parents(row, rows, &parents, &mut lines);
             }
         }
         lines
@@ -139,33 +116,22 @@ impl Listing {
     fn add_parents(
         &self,
         row: &MailboxRow,
-        parents: &BTreeMap<MailboxName, ()>,
+        rows: &[MailboxRow],
+        parents: &BTreeSet<MailboxName>,
         lines: &mut BTreeMap<MailboxName, Line>,
     ) {
         for ancestor in row.name.ancestors().filter(|a| self.matches(a)) {
-            let parent = self
-                .rows
-                .get(&ancestor)
-                .cloned()
-                .unwrap_or_else(|| MailboxRow::new(ancestor.clone()));
+            let parent = match rows.binary_search_by(|row| row.name.cmp(&ancestor)) {
+                Ok(at) => rows[at].clone(),
+                Err(_) => MailboxRow::new(ancestor.clone()),
+            };
             // A parent that is not chosen itself is named only where the pattern hides the child (RFC 3501 §6.3.9, RFC 5258 §3.5).
             if self.matches(&row.name) && (self.lsub || !self.selected(&parent)) {
                 continue;
             }
             let row = parent;
-            let line = lines
-                .entry(ancestor)
-                .or_insert_with(|| self.line(row, parents));
+            let line = lines.entry(ancestor).or_insert_with(|| line(row, parents));
             line.child_info = true;
-        }
-    }
-
-    fn line(&self, row: MailboxRow, parents: &BTreeMap<MailboxName, ()>) -> Line {
-        let children = parents.contains_key(&row.name);
-        Line {
-            row,
-            children,
-            child_info: false,
         }
     }
 
@@ -205,21 +171,38 @@ impl Listing {
             });
         }
         out.put(b"\r\n");
-        if let (Some(items), Some(status)) = (&self.list.return_status, &line.row.status) {
-            status::write(s, &line.row.name, items, status);
-        }
     }
 
     fn write_some(&mut self, s: &mut Session) -> Step {
         while s.out.len() < s.config.limits.output_high_water {
-            let Some(line) = self.left.as_mut().and_then(Iterator::next) else {
+            let Some((name, line)) = self.left.as_mut().and_then(Iterator::next) else {
                 return Step::Done(Done::ok(if self.lsub {
                     "LSUB completed"
                 } else {
                     "LIST completed"
                 }));
             };
-            self.write(s, &line.1);
+            self.write(s, &line);
+            if self.list.return_status.is_some() && line.row.id.is_some() {
+                let _ = s.ask(Status {
+                    actor: s.actor(),
+                    name: name.clone(),
+                });
+                self.counted = Some(name);
+                return Step::Wait;
+            }
+        }
+        Step::Again
+    }
+
+    /// STATUS of the mailbox just told; of one that has gone meanwhile there is none (RFC 5819 §2).
+    fn count(&self, s: &mut Session, name: &MailboxName, outcome: Outcome) -> Step {
+        match (reply::<Status>(outcome), &self.list.return_status) {
+            (Ok(status), Some(items)) => status::write(s, name, items, &status),
+            (Err(error), _) if error.kind != ErrorKind::NonExistent => {
+                return Step::Done(s.failed("Status", &error));
+            }
+            _ => {}
         }
         Step::Again
     }
@@ -228,13 +211,28 @@ impl Listing {
 impl Task for Listing {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         match input {
-            Input::Reply(outcome) => match reply::<Mailboxes>(outcome) {
-                Ok(rows) => self.page(s, rows),
-                Err(error) => Step::Done(s.failed("Mailboxes", &error)),
+            Input::Reply(outcome) => match self.counted.take() {
+                Some(name) => self.count(s, &name, outcome),
+                None => match reply::<Mailboxes>(outcome) {
+                    Ok(rows) => {
+                        self.left = Some(self.lines(&rows).into_iter());
+                        Step::Again
+                    }
+                    Err(error) => Step::Done(s.failed("Mailboxes", &error)),
+                },
             },
             _ if self.left.is_some() => self.write_some(s),
             _ => Step::Input,
         }
+    }
+}
+
+fn line(row: MailboxRow, parents: &BTreeSet<MailboxName>) -> Line {
+    let children = parents.contains(&row.name);
+    Line {
+        row,
+        children,
+        child_info: false,
     }
 }
 

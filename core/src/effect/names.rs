@@ -29,17 +29,12 @@ pub struct Account {
     pub name: Arc<str>,
 }
 
-/// A page of the account's mailboxes and subscriptions in name order (byte order of the UTF-8 form).
+/// The account's mailboxes and subscriptions in name order (byte order of the UTF-8 form), all as they are at one instant: attributes such as
+/// \HasChildren, and which names there are at all, come of several rows. A store bounds how many names an account has.
 #[derive(Clone, Debug)]
 pub struct Mailboxes {
     /// Who asks, and whose mailboxes.
     pub actor: Actor,
-    /// Only names after this one.
-    pub after: Option<MailboxName>,
-    /// At most so many rows; fewer means that there are no more.
-    pub limit: usize,
-    /// Whether rows carry [`MailboxRow::status`].
-    pub status: bool,
 }
 
 /// One name: a mailbox, a subscription to a mailbox that is not there, or both.
@@ -54,8 +49,6 @@ pub struct MailboxRow {
     pub subscribed: bool,
     /// What it is for (RFC 6154).
     pub special_use: Option<SpecialUse>,
-    /// Its counters, when they were asked for and there is a mailbox.
-    pub status: Option<MailboxStatus>,
 }
 
 impl MailboxRow {
@@ -67,7 +60,6 @@ impl MailboxRow {
             id: None,
             subscribed: false,
             special_use: None,
-            status: None,
         }
     }
 }

@@ -180,7 +180,6 @@ impl Word for MailboxRow {
         self.id.put(line);
         self.subscribed.put(line);
         self.special_use.put(line);
-        self.status.put(line);
     }
 
     fn take(words: &mut Words<'_>) -> Option<Self> {
@@ -188,7 +187,6 @@ impl Word for MailboxRow {
         row.id = words.take()?;
         row.subscribed = words.take()?;
         row.special_use = words.take()?;
-        row.status = words.take()?;
         Some(row)
     }
 }

@@ -146,7 +146,6 @@ impl World {
             limits.move_window = 2;
             limits.inline_body = 10;
             limits.body_window = 16;
-            limits.list_page = 2;
         }
         limits.output_high_water = swarm.high_water;
         Self {

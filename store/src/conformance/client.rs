@@ -161,23 +161,9 @@ impl<'a> Client<'a> {
         self.ask(Status { actor, name })
     }
 
-    /// Every name, asked for in small pages.
+    /// Every name.
     pub fn list(&self) -> Answer<Vec<MailboxRow>> {
-        let mut rows: Vec<MailboxRow> = Vec::new();
-        loop {
-            let limit = 3;
-            let page = self.ask(Mailboxes {
-                actor: self.actor,
-                after: rows.last().map(|r| r.name.clone()),
-                limit,
-                status: true,
-            })?;
-            let last = page.len() < limit;
-            rows.extend(page);
-            if last {
-                return Ok(rows);
-            }
-        }
+        self.ask(Mailboxes { actor: self.actor })
     }
 
     /// EXAMINE.
@@ -385,7 +371,8 @@ impl<'a> Client<'a> {
                 highest_modseq: 0,
                 messages: Vec::new(),
             };
-            if let Some(status) = row.status {
+            if row.id.is_some() {
+                let status = self.status(row.name.as_str())?;
                 state.uid_validity = status.uid_validity.0.get();
                 state.uid_next = status.uid_next.get();
                 state.highest_modseq = status.highest_modseq.0;

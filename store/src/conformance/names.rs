@@ -54,7 +54,10 @@ fn names(s: &dyn Backend) {
     c.subscribe("a b", true).unwrap();
     c.subscribe("none", false).unwrap();
     let rows = c.list().unwrap();
-    assert!(rows.iter().all(|r| r.id.is_some() == r.status.is_some()));
+    for row in &rows {
+        let status = c.status(row.name.as_str());
+        assert_eq!(status.ok().map(|s| s.id), row.id);
+    }
     let listed: Vec<_> = rows
         .iter()
         .map(|r| (r.name.as_str(), r.subscribed))

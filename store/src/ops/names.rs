@@ -16,42 +16,25 @@ pub(crate) fn inbox() -> MailboxName {
     MailboxName::inbox()
 }
 
+/// Two lists in order, read as one.
 pub(super) fn mailboxes(t: &mut dyn Tables, op: &Mailboxes) -> Result<Vec<MailboxRow>> {
-    let owner = op.actor.account;
-    let after = op.after.as_ref().map(MailboxName::as_str);
-    let mut boxes = t.mailboxes(owner, after, op.limit)?.into_iter().peekable();
-    let mut subscriptions = t
-        .subscriptions(owner, after, op.limit)?
-        .into_iter()
-        .peekable();
+    let mut subscriptions = t.subscriptions(op.actor.account)?.into_iter().peekable();
     let mut rows = Vec::new();
-    while rows.len() < op.limit {
-        let next = match (boxes.peek(), subscriptions.peek()) {
-            (None, None) => break,
-            (Some(b), Some(s)) => b.name.as_str().cmp(s.as_str()),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-        };
-        let subscribed = next.is_ge().then(|| subscriptions.next()).flatten();
-        let found = next.is_le().then(|| boxes.next()).flatten();
-        let Some(name) = found
-            .as_ref()
-            .map(|b| b.name.clone())
-            .or(subscribed.clone())
-        else {
-            break;
-        };
+    let row = |name, subscribed| {
         let mut row = MailboxRow::new(name);
-        row.subscribed = subscribed.is_some();
-        if let Some(found) = found {
-            row.id = Some(found.id);
-            row.special_use = found.special_use;
-            if op.status {
-                row.status = Some(counters(t, &found)?);
-            }
+        row.subscribed = subscribed;
+        row
+    };
+    for named in t.names(op.actor.account)? {
+        while let Some(name) = subscriptions.next_if(|s| *s < named.name) {
+            rows.push(row(name, true));
         }
+        let subscribed = subscriptions.next_if_eq(&named.name).is_some();
+        let mut row = row(named.name, subscribed);
+        (row.id, row.special_use) = (Some(named.id), named.special_use);
         rows.push(row);
     }
+    rows.extend(subscriptions.map(|name| row(name, true)));
     Ok(rows)
 }
 
@@ -72,7 +55,22 @@ pub(super) fn create(t: &mut dyn Tables, op: &Create) -> Result<MailboxId> {
         return Err(exists(&op.name));
     }
     create_parents(t, owner, &op.name)?;
-    create_mailbox(t, owner, op.name.clone(), op.special_use)
+    make_mailbox(t, owner, op.name.clone(), op.special_use)
+}
+
+fn make_mailbox(
+    t: &mut dyn Tables,
+    owner: AccountId,
+    name: MailboxName,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId> {
+    if t.count_names(owner)? >= NAMES {
+        return Err(StoreError::new(
+            ErrorKind::Limit,
+            format!("An account has at most {NAMES} mailboxes"),
+        ));
+    }
+    create_mailbox(t, owner, name, special_use)
 }
 
 pub(crate) fn create_mailbox(
@@ -95,7 +93,7 @@ fn create_parents(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> R
             continue;
         };
         if t.mailbox_named(owner, &parent)?.is_none() {
-            create_mailbox(t, owner, parent, None)?;
+            make_mailbox(t, owner, parent, None)?;
         }
     }
     Ok(())
@@ -134,7 +132,7 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     }
     if op.from == inbox() {
         create_parents(t, owner, &op.to)?;
-        create_mailbox(t, owner, op.to.clone(), None)?;
+        make_mailbox(t, owner, op.to.clone(), None)?;
         return super::change::move_all(t, source, &op.to, op.now, notices);
     }
     let prefix = format!("{}/", op.from.as_str());
@@ -171,7 +169,17 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
 }
 
 pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
-    t.set_subscribed(op.actor.account, &op.name, op.on)
+    let owner = op.actor.account;
+    if op.on
+        && t.count_subscriptions(owner)? >= NAMES
+        && !t.subscriptions(owner)?.contains(&op.name)
+    {
+        return Err(StoreError::new(
+            ErrorKind::Limit,
+            format!("An account has at most {NAMES} subscriptions"),
+        ));
+    }
+    t.set_subscribed(owner, &op.name, op.on)
 }
 
 pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -> Result<Purged> {
@@ -248,4 +256,6 @@ fn bad_name() -> StoreError {
     StoreError::new(ErrorKind::Cannot, "A name below the new one is too long")
 }
 
+/// Mailboxes of an account, and subscriptions beside them: LIST holds all of them at once.
+const NAMES: u64 = 10_000;
 const PAGE: usize = 500;

@@ -17,7 +17,7 @@ use super::doubt::Doubt;
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Body, Entry, Files, Home, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
-use crate::table::{Result, Tables};
+use crate::table::{Named, Result, Tables};
 use crate::upload::Upload;
 
 /// One transaction; only the writer's may change anything.
@@ -170,6 +170,11 @@ impl<'a> Transaction<'a> {
         Ok(count.unwrap_or(0))
     }
 
+    fn count(&self, sql: &str, owner: AccountId) -> Result<u64> {
+        let count = self.one(sql, [signed(owner.0)], |r| number(r, 0))?;
+        Ok(count.unwrap_or(0))
+    }
+
     pub(super) fn put_cold(&self, email: EmailId, place: Place, d: &Derived) -> Result<()> {
         let values = params![
             signed(email.0),
@@ -240,6 +245,21 @@ impl Tables for Transaction<'_> {
         self.all(sql, values, mailbox_row)
     }
 
+    fn names(&mut self, owner: AccountId) -> Result<Vec<Named>> {
+        let sql = "SELECT name, id, special FROM mailbox WHERE owner = ?1 ORDER BY name";
+        self.all(sql, [signed(owner.0)], |r| {
+            Ok(Named {
+                name: name(r, 0)?,
+                id: MailboxId(number(r, 1)?),
+                special_use: special(r, 2)?,
+            })
+        })
+    }
+
+    fn count_names(&mut self, owner: AccountId) -> Result<u64> {
+        self.count("SELECT count(*) FROM mailbox WHERE owner = ?1", owner)
+    }
+
     fn put_mailbox(&mut self, m: &Mailbox) -> Result<()> {
         if self.pack.is_some() && self.is_news(m)? {
             self.log(&Entry::mailbox(m), None)?;
@@ -279,16 +299,13 @@ impl Tables for Transaction<'_> {
         self.log(&Entry::Dropped(Home::of(mailbox)), None).map(drop)
     }
 
-    fn subscriptions(
-        &mut self,
-        owner: AccountId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<MailboxName>> {
-        let sql =
-            "SELECT name FROM subscription WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
-        let values = params![signed(owner.0), after.unwrap_or(""), rows(limit)];
-        self.all(sql, values, |r| name(r, 0))
+    fn subscriptions(&mut self, owner: AccountId) -> Result<Vec<MailboxName>> {
+        let sql = "SELECT name FROM subscription WHERE owner = ?1 ORDER BY name";
+        self.all(sql, [signed(owner.0)], |r| name(r, 0))
+    }
+
+    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64> {
+        self.count("SELECT count(*) FROM subscription WHERE owner = ?1", owner)
     }
 
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
@@ -505,12 +522,11 @@ fn held<'a, T>(
 
 fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {
     let keywords: String = r.get(12)?;
-    let special: Option<String> = r.get(3)?;
     Ok(Mailbox {
         id: MailboxId(number(r, 0)?),
         owner: AccountId(number(r, 1)?),
         name: name(r, 2)?,
-        special_use: special.as_deref().and_then(SpecialUse::from_name),
+        special_use: special(r, 3)?,
         uid_validity: UidValidity(positive(r, 4)?),
         uid_next: positive(r, 5)?,
         highest_modseq: ModSeq(number(r, 6)?),
@@ -551,6 +567,11 @@ fn flags(r: &Row<'_>, at: usize) -> rusqlite::Result<Flags> {
 fn name(r: &Row<'_>, at: usize) -> rusqlite::Result<MailboxName> {
     let text: String = r.get(at)?;
     MailboxName::new(&text).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, 0))
+}
+
+fn special(r: &Row<'_>, at: usize) -> rusqlite::Result<Option<SpecialUse>> {
+    let special: Option<String> = r.get(at)?;
+    Ok(special.as_deref().and_then(SpecialUse::from_name))
 }
 
 fn positive(r: &Row<'_>, at: usize) -> rusqlite::Result<NonZeroU32> {

@@ -304,7 +304,7 @@ fn look(child: &Child, store: &Embedded, task: Task) {
             }
         };
         for row in rows {
-            if let Some(s) = row.status {
+            if let Ok(s) = Client::new(store, account).status(row.name.as_str()) {
                 let counters = (s.uid_validity.0, s.uid_next, s.highest_modseq.0);
                 let (validity, next, modseq) = counters;
                 let name = row.name.as_str();
