@@ -9,6 +9,7 @@
 //! | CREATE (RFC 9051 §6.3.4) | a mailbox that was not there, and the superiors it lacks; a UIDVALIDITY no mailbox of that name ever had |
 //! | DELETE (§6.3.5) | the mailbox and its messages are gone; not INBOX; not one with inferiors (the server may refuse those) |
 //! | RENAME (§6.3.6) | the mailbox and all below it; INBOX instead moves its messages to a new mailbox and keeps its inferiors |
+//! | | they keep UIDs and UIDVALIDITY, also under a name that a mailbox with a greater UIDVALIDITY had: it must be greater only where UIDs did not last (§2.3.1.1), and to a client of the name it is another |
 //! | SUBSCRIBE, UNSUBSCRIBE (§6.3.7) | the set of names; a name need not exist, and stays when its mailbox goes |
 //! | APPEND (§6.3.12, RFC 3502) | all messages or none, in order, with their flags and date; UIDs ascend |
 //! | STORE (§6.4.6, RFC 7162 §3.1.3) | flags of the messages named; those changed after UNCHANGEDSINCE are refused and listed |
