@@ -9,6 +9,9 @@ use crate::wire::frame::Frame;
 /// Tells changes as they happen until the client says DONE.
 #[derive(Debug)]
 struct Idle {
+    /// What was to be told when IDLE began was asked for: only then is the client heard, so that what is told does not depend on how much of its
+    /// octets came at once.
+    begun: bool,
     /// What was heard of when the store last failed to tell: it is asked again when there is more.
     failed_at: Option<ModSeq>,
 }
@@ -20,12 +23,15 @@ pub(crate) fn begin(s: &mut Session) -> Step {
     if let Some(selected) = &mut s.selected {
         selected.doubt();
     }
-    Step::Become(Box::new(Idle { failed_at: None }))
+    Step::Become(Box::new(Idle {
+        begun: false,
+        failed_at: None,
+    }))
 }
 
 impl Task for Idle {
     fn wants_input(&self) -> bool {
-        true
+        self.begun
     }
 
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
@@ -33,7 +39,7 @@ impl Task for Idle {
             Input::Reply(outcome) => {
                 let told = s.tell_changes(outcome, true);
                 self.failed_at = s.selected.as_ref().filter(|_| !told).map(|m| m.latest);
-                Step::Again
+                if is_over(s) { leave(s) } else { Step::Again }
             }
             Input::Frame(Frame::Line(line)) => {
                 s.idling(false);
@@ -50,6 +56,10 @@ impl Task for Idle {
                 s.idling(false);
                 Step::Done(Done::bad("[TOOBIG] Expected DONE"))
             }
+            Input::Nothing if !core::mem::replace(&mut self.begun, true) => match self.wait(s) {
+                Step::Input => Step::Again,
+                step => step,
+            },
             Input::Nothing => self.wait(s),
         }
     }
@@ -57,10 +67,8 @@ impl Task for Idle {
 
 impl Idle {
     fn wait(&mut self, s: &mut Session) -> Step {
-        if s.selected.as_ref().is_some_and(|m| m.deleted) || s.shutting_down() {
-            // The next thing said is the reason; the client's DONE is of no interest any more.
-            s.idling(false);
-            return Step::Gone;
+        if is_over(s) {
+            return leave(s);
         }
         let more = |m: &Selected| m.dirty() && self.failed_at.is_none_or(|at| at < m.latest);
         if s.selected.as_deref().is_some_and(more)
@@ -70,4 +78,14 @@ impl Idle {
         }
         Step::Input
     }
+}
+
+fn is_over(s: &Session) -> bool {
+    s.selected.as_ref().is_some_and(|m| m.deleted) || s.shutting_down()
+}
+
+/// The next thing said is the reason; the client's DONE is of no interest any more.
+fn leave(s: &mut Session) -> Step {
+    s.idling(false);
+    Step::Gone
 }
