@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use bytes::Buf;
-use pillarbox_core::effect::{Changes, ChangesSince, Effect, FlagsSet, Reply, SearchPage};
+use pillarbox_core::effect::{
+    Changes, ChangesSince, Committed, Copied, Effect, FlagsSet, MailboxRef, Moved, Reply,
+    SearchPage,
+};
 use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
-use pillarbox_core::id::{ModSeq, Uid, UploadId};
+use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, Config, Peer, Session};
@@ -169,8 +172,14 @@ impl Attack {
                 Some(Action::Closed(_)) => self.closed = true,
                 Some(_) => {}
                 None if self.reads && self.session.transmit(NOW).has_remaining() => {
-                    let n = self.session.transmit(NOW).remaining();
-                    self.session.transmit(NOW).advance(n);
+                    let mut transmit = self.session.transmit(NOW);
+                    while transmit.has_remaining() {
+                        let n = transmit.chunk().len();
+                        if self.keeps {
+                            self.said.extend_from_slice(transmit.chunk());
+                        }
+                        transmit.advance(n);
+                    }
                 }
                 None => return,
             }
@@ -225,6 +234,35 @@ impl Attack {
                 };
                 call.answer(Ok(page))
             }
+            // Those that were changed since, where that is asked for: every other one.
+            Effect::SetFlags(call) if self.large && call.op().unchanged_since.is_some() => {
+                let set = FlagsSet {
+                    refused: call.op().uids.iter().step_by(2).collect(),
+                    keywords: keywords(),
+                    ..FlagsSet::default()
+                };
+                call.answer(Ok(set))
+            }
+            Effect::Copy(call) if self.large => {
+                let copied = copied(call.op().mailbox, &call.op().uids);
+                call.answer(Ok(copied))
+            }
+            Effect::Move(call) if self.large => {
+                let moved = Moved {
+                    copied: copied(call.op().mailbox, &call.op().uids),
+                    modseq: Some(ModSeq(7)),
+                };
+                call.answer(Ok(moved))
+            }
+            Effect::UploadCommit(call) if self.large => {
+                let count = call.op().messages.len();
+                let committed = Committed {
+                    mailbox: ELSEWHERE,
+                    uid_validity: UidValidity(NonZeroU32::MAX),
+                    uids: every_other().iter().take(count).collect(),
+                };
+                call.answer(Ok(committed))
+            }
             Effect::SetFlags(call) if self.large => {
                 let uids = &call.op().uids;
                 let set = FlagsSet {
@@ -271,6 +309,22 @@ const UID_NEXT: NonZeroU32 = NonZeroU32::new(2 * MANY + 2).expect("it is not zer
 
 fn every_other() -> UidSet {
     UidSet::from_ranges((1..=MANY).map(|n| (2 * n, 2 * n)))
+}
+
+/// A target of copies.
+const ELSEWHERE: MailboxRef = MailboxRef {
+    owner: AccountId(1),
+    id: MailboxId(u64::MAX),
+};
+
+/// Nothing can be said of these copies in ranges.
+fn copied(from: MailboxRef, uids: &UidSet) -> Copied {
+    assert_ne!(from, ELSEWHERE);
+    Copied {
+        target: ELSEWHERE,
+        uid_validity: UidValidity(NonZeroU32::MAX),
+        uids: uids.iter().map(|uid| (uid, uid)).collect(),
+    }
 }
 
 fn keywords() -> Keywords {

@@ -12,6 +12,11 @@ const UNREAD: usize = (256 + 64) << 10;
 /// What a command may hold, besides what the store answered.
 const HELD: i64 = (2 << 20) + (64 << 10);
 
+/// Octets of a number in a set, with its comma.
+const NUMBER: usize = 11;
+/// What is held for each number of a set while a response code is written.
+const HELD_FOR_NUMBER: usize = 64;
+
 /// Sends a command and reads all of its answer, a part at a time; what was said.
 fn say(attack: &mut Attack, what: &str, command: &[u8], end: &str) -> Vec<u8> {
     attack.said.clear();
@@ -114,6 +119,7 @@ fn what_is_said_of_a_large_mailbox_comes_in_slices() {
         "a OK",
     );
     assert_eq!(count(&all, " FETCH (UID "), 2000);
+    codes(&mut attack);
     attack.happens(Next::Flags);
     let all = say(&mut attack, "changed flags", b"a NOOP\r\n", "a OK");
     assert_eq!(count(&all, " FETCH (UID "), FLAGS as usize);
@@ -135,4 +141,59 @@ fn what_is_said_of_a_large_mailbox_comes_in_slices() {
     assert!(all.starts_with(b"* VANISHED 2,4,6,8,"));
     assert_eq!(count(&all, "* VANISHED "), (MANY as usize).div_ceil(4096));
     assert_eq!(count(&all, ",") + count(&all, "* VANISHED "), MANY as usize);
+    attack.happens(Next::Gone);
+    let all = say(
+        &mut attack,
+        "FETCH VANISHED",
+        b"a UID FETCH 1:500001 (FLAGS) (CHANGEDSINCE 1 VANISHED)\r\n",
+        "a OK",
+    );
+    assert!(all.starts_with(b"* VANISHED (EARLIER) 2,4,6,8,"));
+    let lines = count(&all, "* VANISHED ");
+    assert_eq!(lines, (MANY as usize).div_ceil(4096));
+    assert_eq!(count(&all, ",") + lines, MANY as usize);
+}
+
+/// A response code stands in one line, and its sets in one piece: it has at most one number for each message that the command names (RFC 4315 §3,
+/// RFC 7162 §3.1.3), and for as many windows of a MOVE there are as many codes, each once there is room for it.
+fn codes(attack: &mut Attack) {
+    let all = say(attack, "MOVE", b"a UID MOVE 1:* INBOX\r\n", "a OK");
+    assert_eq!(
+        count(&all, "* OK [COPYUID "),
+        (MANY as usize).div_ceil(1000)
+    );
+    for line in all.split(|b| *b == b'\n') {
+        assert!(line.len() <= 2 * 1000 * NUMBER + 100);
+    }
+    let message = " {1+}\r\nx".repeat(1000);
+    attack.reads = true;
+    attack.keeps = true;
+    for (what, command, numbers) in [
+        ("APPENDUID", format!("a APPEND INBOX{message}\r\n"), 1000),
+        (
+            "COPYUID",
+            "a UID COPY 1:* INBOX\r\n".into(),
+            2 * MANY as usize,
+        ),
+        (
+            "MODIFIED",
+            "a STORE 1:* (UNCHANGEDSINCE 1) FLAGS (\\Seen)\r\n".into(),
+            MANY as usize / 2,
+        ),
+    ] {
+        attack.said.clear();
+        attack.begin();
+        attack.send(command.as_bytes());
+        let said = std::mem::take(&mut attack.said);
+        let worst = attack.worst;
+        println!("{what}: {} octets, {} KiB held", said.len(), worst >> 10);
+        let code = String::from_utf8_lossy(&said);
+        let tagged = code.lines().find(|l| l.starts_with("a OK ["));
+        let tagged = tagged.unwrap_or_else(|| panic!("{what} is told"));
+        assert!(tagged[6..].starts_with(what));
+        assert!(tagged.len() <= numbers * NUMBER + 100, "{what}");
+        let most = HELD + (numbers * HELD_FOR_NUMBER) as i64;
+        assert!(worst < most, "{what}: {worst} octets were held");
+    }
+    attack.reads = false;
 }

@@ -125,7 +125,7 @@ impl Copying {
         if self.left.is_empty() {
             self.done(s, copied)
         } else {
-            self.ask(s)
+            Step::Again
         }
     }
 }
@@ -145,8 +145,11 @@ fn copyuid(copied: &Copied) -> Option<String> {
 
 impl Task for Copying {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
-        let Input::Reply(outcome) = input else {
-            return Step::Input;
+        let outcome = match input {
+            Input::Reply(outcome) => outcome,
+            // The next window of a move, once there is room for what it tells.
+            _ if !self.left.is_empty() => return self.ask(s),
+            _ => return Step::Input,
         };
         if self.remove {
             return match reply::<Move>(outcome) {

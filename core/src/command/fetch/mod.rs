@@ -37,6 +37,8 @@ struct Fetching {
     seen: UidSet,
     /// The modseq of that change, until its rows are written.
     made: Option<ModSeq>,
+    /// What is gone and is still to be told (RFC 7162 §3.2.6).
+    vanished: UidSet,
     rows: VecDeque<Row>,
     writing: Option<RowWriter>,
     at: At,
@@ -48,6 +50,7 @@ struct Fetching {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
     Vanished,
+    Telling,
     Seen,
     Page,
     Rows,
@@ -83,6 +86,7 @@ pub(crate) fn begin(
         window: UidSet::new(),
         seen: UidSet::new(),
         made: None,
+        vanished: UidSet::new(),
         rows: VecDeque::new(),
         writing: None,
         at: At::Page,
@@ -162,6 +166,17 @@ impl Fetching {
         };
         let _ = s.ask(changes);
         Step::Become(Box::new(self))
+    }
+
+    /// VANISHED (EARLIER), as there is room for it.
+    fn tell_vanished(&mut self, s: &mut Session) -> Step {
+        while !self.vanished.is_empty() {
+            if s.out.len() >= s.config.limits.output_high_water {
+                return Step::Again;
+            }
+            response::vanished_some(&mut s.out, &mut self.vanished, true);
+        }
+        self.next_window(s)
     }
 
     fn next_window(&mut self, s: &mut Session) -> Step {
@@ -368,6 +383,7 @@ impl Task for Fetching {
         let outcome = match input {
             Input::Reply(outcome) => outcome,
             _ if self.at == At::Rows => return self.write_rows(s),
+            _ if self.at == At::Telling => return self.tell_vanished(s),
             _ => return Step::Input,
         };
         match self.at {
@@ -376,10 +392,11 @@ impl Task for Fetching {
                     Ok(changes) => {
                         let asked = core::mem::take(&mut self.window);
                         if let Some(selected) = &s.selected {
-                            let gone = selected.view.missing(&changes.gone.intersection(&asked));
-                            response::vanished(&mut s.out, &gone, true);
+                            let gone = changes.gone.intersection(&asked);
+                            self.vanished = selected.view.missing(&gone);
                         }
-                        self.next_window(s)
+                        self.at = At::Telling;
+                        Step::Again
                     }
                     Err(error) => Step::Done(s.failed("Changes", &error)),
                 }
@@ -400,7 +417,7 @@ impl Task for Fetching {
                 Err(error) => Step::Done(s.failed("Fetch", &error)),
             },
             At::Body => self.body(s, outcome),
-            At::Rows => Step::Again,
+            At::Rows | At::Telling => Step::Again,
         }
     }
 }
