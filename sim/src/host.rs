@@ -1,12 +1,12 @@
 //! A server in one thread: sessions of the core, a store in memory, and nothing between them.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use crate::play::Server;
 use crate::random::Random;
+use crate::recordings::Sink;
 use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
@@ -94,22 +94,6 @@ pub struct Host {
     recordings: Option<BTreeMap<String, Sink>>,
 }
 
-/// A recording in memory.
-#[derive(Clone, Debug, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let mut all = self.0.lock().expect("nobody panics with the lock");
-        all.extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Sees every effect.
 type Witness = Box<dyn FnMut(&Effect)>;
 
@@ -160,12 +144,8 @@ impl Host {
     #[must_use]
     pub fn into_recordings(self) -> BTreeMap<String, String> {
         drop(self.sessions);
-        let text = |sink: Sink| {
-            let octets = sink.0.lock().expect("nobody panics with the lock");
-            String::from_utf8_lossy(&octets).into_owned()
-        };
         let recordings = self.recordings.unwrap_or_default().into_iter();
-        recordings.map(|(name, sink)| (name, text(sink))).collect()
+        recordings.map(|(name, sink)| (name, sink.text())).collect()
     }
 
     /// Sends octets on a connection, which begins with the first of them, and runs everything until nothing moves.

@@ -14,6 +14,7 @@ pub mod model;
 mod play;
 mod race;
 mod random;
+mod recordings;
 mod script;
 pub mod wire;
 mod witness;

@@ -7,11 +7,13 @@ use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Config, Peer, Session};
+use pillarbox_core::session::{Action, Config, Peer};
+use pillarbox_driver::{RecordedSession, Recording};
 use pillarbox_store::{Backend, Memory, StaticAccounts};
 
 use crate::model::{Counters, Deed};
 use crate::random::Random;
+use crate::recordings::Sink;
 use crate::witness::Witness;
 
 /// The store and the connections.
@@ -26,11 +28,13 @@ pub struct Race {
     pub octets: u64,
     /// Of so many effects one fails; 0: none does.
     pub faults: usize,
+    /// Where recordings go, one for each connection; `None`: there are none.
+    recordings: Option<Vec<Sink>>,
 }
 
 /// One connection.
 struct Link {
-    session: Session,
+    session: RecordedSession,
     /// Asked for and not done yet, with the wall clock of the asking.
     asked: VecDeque<(Effect, i64)>,
     /// Done, and the session does not know yet.
@@ -92,7 +96,21 @@ impl Race {
             tick: 0,
             octets: 0,
             faults: 0,
+            recordings: None,
         }
+    }
+
+    /// Records connections that begin from here on.
+    pub fn record(&mut self) {
+        self.recordings.get_or_insert_default();
+    }
+
+    /// Ends everything; what was recorded of each connection.
+    #[must_use]
+    pub fn into_recordings(self) -> Vec<String> {
+        drop(self.links);
+        let sinks = self.recordings.unwrap_or_default();
+        sinks.iter().map(Sink::text).collect()
     }
 
     fn now(&self) -> Now {
@@ -104,8 +122,14 @@ impl Race {
 
     /// A new connection, by its number.
     pub fn connect(&mut self) -> usize {
+        let recording = self.recordings.as_mut().map(|sinks| {
+            let sink = Sink::default();
+            sinks.push(sink.clone());
+            Recording::new(sink)
+        });
+        let (config, now) = (self.config.clone(), self.now());
         self.links.push(Link {
-            session: Session::new(self.config.clone(), Peer::default(), [0; 32], self.now()),
+            session: RecordedSession::new(config, Peer::default(), [0; 32], now, recording),
             asked: VecDeque::new(),
             done: VecDeque::new(),
             notices: VecDeque::new(),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::host::{Chunking, Options, Simulated};
 use crate::play::{Play, Server, Transcript};
+use crate::recordings::keep;
 
 /// A script: one server, from its first connection to the last line.
 #[derive(Clone, Debug)]
@@ -151,20 +152,10 @@ impl Script {
 
     /// Where `PILLARBOX_RECORDINGS` names a folder, the connections of a script that failed are recorded in it.
     fn recorded(&self, failure: Failure, chunking: Chunking) -> Failure {
-        let Some(folder) = std::env::var_os("PILLARBOX_RECORDINGS") else {
-            return failure;
-        };
         let letters = self.name.chars().filter(char::is_ascii_alphanumeric);
         let script: String = letters.take(80).collect();
-        let mut text = failure.0;
-        for (name, recording) in self.record(chunking) {
-            let path = Path::new(&folder).join(format!("{script}-{name}.recording"));
-            match std::fs::write(&path, recording) {
-                Ok(()) => text.push_str(&format!("\nrecorded in {}", path.display())),
-                Err(e) => text.push_str(&format!("\nnot recorded in {}: {e}", path.display())),
-            }
-        }
-        Failure(text)
+        let kept = keep(&script, || self.record(chunking));
+        Failure([vec![failure.0], kept].concat().join("\n"))
     }
 
     /// The same script, with every connection under TLS from its first octet.

@@ -258,3 +258,20 @@ fn a_session_that_does_something_else_is_found() {
         );
     }
 }
+
+/// What a failing history leaves behind: every connection plays, faults of the store, cuts and late notices and all.
+#[test]
+fn histories_play_again() {
+    use pillarbox_sim::history::{Pace, Plan, record};
+    let mut octets = 0;
+    for seed in 0..40 {
+        let plan = Plan::new(seed, 40);
+        let all = vec![true; plan.events.len()];
+        for (name, recording) in record(&plan, &all, Pace::Free) {
+            let done = played(&recording)
+                .unwrap_or_else(|e| panic!("seed {seed}, {name}: {e}\n{recording}"));
+            octets += done.octets_out;
+        }
+    }
+    assert!(octets > 100_000, "only {octets} octets were said");
+}

@@ -8,6 +8,6 @@ mod shrink;
 mod twice;
 
 pub use plan::{Action, Event, Plan, Swarm};
-pub use run::{Counts, Failure, Pace, run, transcript};
+pub use run::{Counts, Failure, Pace, record, run, transcript};
 pub use shrink::{Found, check, shrink};
-pub use twice::{isolated, timeless, uncut};
+pub use twice::{isolated, timeless, uncut, uncut_plan};

@@ -160,6 +160,43 @@ const ENABLES: [&[&str]; 6] = [
 ];
 
 impl Plan {
+    /// The history that these octets spell, so that what makes octets makes histories: two of the swarm, two for each session, five for each event; `None`:
+    /// too few.
+    #[must_use]
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let (&[first, second], rest) = octets.split_first_chunk()?;
+        let (accounts, count) = (usize::from(first % 3) + 1, usize::from(first / 3 % 4) + 1);
+        let (sessions, events) = rest.split_at_checked(2 * count)?;
+        let session = |s: &[u8]| {
+            let enables = ENABLES[usize::from(s[1]) % ENABLES.len()];
+            (usize::from(s[0]) % accounts, enables)
+        };
+        let swarm = Swarm {
+            sessions: sessions.chunks_exact(2).map(session).collect(),
+            accounts,
+            portions: [Portions::Few, Portions::Whole][usize::from(first / 12 % 2)],
+            small_windows: first / 24 % 2 == 1,
+            high_water: [600, 4000, 256 << 10][usize::from(first / 48 % 3)],
+            jumps: true,
+            faults: usize::from(second % 8) * 10,
+            mailboxes: usize::from(second / 8 % 4),
+        };
+        let event = |e: &[u8]| Event {
+            session: usize::from(e[0]) % count,
+            action: match ACTIONS.get(usize::from(e[1]) % (ACTIONS.len() + 1)) {
+                Some((action, _)) => *action,
+                None => Action::Compare,
+            },
+            seed: u64::from(e[2]) << 8 | u64::from(e[3]),
+            moves: usize::from(e[4]),
+        };
+        Some(Self {
+            seed: u64::from(second),
+            swarm,
+            events: events.chunks_exact(5).take(100).map(event).collect(),
+        })
+    }
+
     /// The history of this seed, of about so many events.
     #[must_use]
     pub fn new(seed: u64, length: usize) -> Self {

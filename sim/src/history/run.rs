@@ -114,21 +114,22 @@ pub fn transcript(
     Ok(world.log.iter().filter(of).cloned().collect())
 }
 
+/// Runs them again, and records every connection; by its name in what was said.
+#[must_use]
+pub fn record(plan: &Plan, keep: &[bool], pace: Pace) -> BTreeMap<String, String> {
+    let mut world = World::new(plan, pace);
+    world.race.record();
+    // How it goes is known already.
+    let _ = world.play(plan, keep, pace);
+    let recordings = world.race.into_recordings();
+    world.names.into_iter().zip(recordings).collect()
+}
+
 fn run_world(plan: &Plan, keep: &[bool], pace: Pace) -> Result<World, Failure> {
     let mut world = World::new(plan, pace);
-    let mut step = 0;
-    let result = (|| {
-        world.begin(plan, keep)?;
-        for (at, event) in plan.events.iter().enumerate().filter(|(at, _)| keep[*at]) {
-            step = at;
-            world.event(event, pace)?;
-        }
-        step = plan.events.len();
-        world.compare(plan.seed, true)
-    })();
-    match result {
+    match world.play(plan, keep, pace) {
         Ok(()) => Ok(world),
-        Err(wrong) => Err(Failure {
+        Err((step, wrong)) => Err(Failure {
             step,
             wrong,
             log: world.log,
@@ -167,6 +168,16 @@ impl World {
             log: Vec::new(),
             steps: 0,
         }
+    }
+
+    /// Runs it to its end, or to the event after which something was wrong.
+    fn play(&mut self, plan: &Plan, keep: &[bool], pace: Pace) -> Result<(), (usize, Wrong)> {
+        self.begin(plan, keep).map_err(|wrong| (0, wrong))?;
+        for (at, event) in plan.events.iter().enumerate().filter(|(at, _)| keep[*at]) {
+            self.event(event, pace).map_err(|wrong| (at, wrong))?;
+        }
+        let at = plan.events.len();
+        self.compare(plan.seed, true).map_err(|wrong| (at, wrong))
     }
 
     /// INBOX is there from the beginning; everyone signs in.

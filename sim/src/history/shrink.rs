@@ -1,8 +1,9 @@
 //! Makes a failing history small: sessions first, then events, then all that is cut and delayed.
 
 use super::plan::Plan;
-use super::run::{Counts, Failure, Pace, run};
+use super::run::{Counts, Failure, Pace, record, run};
 use crate::race::Portions;
+use crate::recordings;
 
 /// A failing history, made small.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Found {
     pub calm: bool,
     /// How it fails.
     pub failure: Failure,
+    /// Where its connections were recorded, if that was asked for.
+    pub recorded: Vec<String>,
 }
 
 /// Runs the history of a seed.
@@ -74,6 +77,16 @@ pub fn shrink(plan: &Plan, failure: Failure) -> Found {
         left: left.collect(),
         calm: small.calm,
         failure: small.failure,
+        recorded: recordings::keep(&format!("seed{}", plan.seed), || {
+            record(plan, &small.keep, pace(small.calm))
+        }),
+    }
+}
+
+fn pace(calm: bool) -> Pace {
+    match calm {
+        true => Pace::Calm(Portions::Whole),
+        false => Pace::Free,
     }
 }
 
@@ -98,11 +111,7 @@ impl Small<'_> {
             return;
         }
         self.tries += 1;
-        let pace = match calm {
-            true => Pace::Calm(Portions::Whole),
-            false => Pace::Free,
-        };
-        if let Err(failure) = run(self.plan, &keep, pace)
+        if let Err(failure) = run(self.plan, &keep, pace(calm))
             && kind(&failure.wrong) == kind(&self.failure.wrong)
         {
             (self.keep, self.calm, self.failure) = (keep, calm, failure);
@@ -144,6 +153,9 @@ impl std::fmt::Display for Found {
             self.left
         )?;
         for line in &log[log.len().saturating_sub(200)..] {
+            writeln!(f, "{line}")?;
+        }
+        for line in &self.recorded {
             writeln!(f, "{line}")?;
         }
         write!(f, "{}", self.failure.wrong)

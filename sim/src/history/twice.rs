@@ -47,18 +47,29 @@ pub fn timeless(seed: u64, length: usize) -> Result<usize, String> {
 /// # Errors
 /// Where the runs differ, or what was wrong in one.
 pub fn uncut(seed: u64, length: usize) -> Result<usize, String> {
-    let plan = plan(seed, length);
+    uncut_plan(&Plan::new(seed, length))
+}
+
+/// The same of a plan.
+///
+/// # Errors
+/// Where the runs differ, or what was wrong in one.
+pub fn uncut_plan(plan: &Plan) -> Result<usize, String> {
+    let plan = roomy(plan.clone());
     let all = vec![true; plan.events.len()];
     let run = |portions| {
         let calm = Pace::Calm(portions);
-        transcript(&plan, &all, calm, |_| true).map_err(|f| said(seed, &f))
+        transcript(&plan, &all, calm, |_| true).map_err(|f| said(plan.seed, &f))
     };
-    same(seed, &run(Portions::Whole)?, &run(Portions::Single)?)
+    same(plan.seed, &run(Portions::Whole)?, &run(Portions::Single)?)
 }
 
-/// A history in which nothing fails by itself, and with room for what is not read: how much is held would show.
 fn plan(seed: u64, length: usize) -> Plan {
-    let mut plan = Plan::new(seed, length);
+    roomy(Plan::new(seed, length))
+}
+
+/// Nothing fails by itself, and there is room for what is not read: how much is held would show.
+fn roomy(mut plan: Plan) -> Plan {
     plan.swarm.faults = 0;
     plan.swarm.high_water = 256 << 10;
     plan
