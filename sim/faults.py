@@ -32,7 +32,7 @@ FAULTS = [
     ("EXPUNGE is told during STORE by number", "core/src/schedule.rs", 'row("STORE", Selected, NoExpunge)', 'row("STORE", Selected, All)'),
     ("EXPUNGE is told during SEARCH by number", "core/src/schedule.rs", 'row("SEARCH", Selected, NoExpunge)', 'row("SEARCH", Selected, All)'),
     ("NOOP tells nothing new", "core/src/schedule.rs", 'row("NOOP", Any, Fresh)', 'row("NOOP", Any, Nothing)'),
-    ("a held-back EXPUNGE is forgotten", SESSION + "selected.rs", "selected.heard(self.changes.to);", "let _ = self.changes.to;"),
+    ("a held-back EXPUNGE is forgotten", SESSION + "selected.rs", "selected.heard(self.newest);", "let _ = self.newest;"),
     ("HIGHESTMODSEQ rises above an untold EXPUNGE", SESSION + "selected.rs", "        if !self.hold {\n            selected.told", "        if self.hold || !self.hold {\n            selected.told"),
     ("own changes are vouched for without looking", SESSION + "selected.rs", "if modseq.0 == self.told.0 + 1 {", "if modseq.0 > self.told.0 {"),
     ("VANISHED after ENABLE QRESYNC is EXPUNGE", SESSION + "selected.rs", "        if enabled.qresync {\n            let some", "        if enabled.qresync && gone.is_empty() {\n            let some"),

@@ -4,13 +4,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
+use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::{
-    Changes, ChangesSince, Committed, Copied, Effect, FlagsSet, MailboxRef, Moved, Reply,
-    SearchPage,
+    Changes, ChangesSince, Committed, Copied, Effect, Fetch, FetchPage, FlagsSet, MailboxRef,
+    Moved, Reply, Row, SearchPage,
 };
 use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
-use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
+use pillarbox_core::id::{
+    AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity, UploadId,
+};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, Config, Peer, Session};
@@ -45,6 +48,8 @@ pub struct Attack {
     pub keeps: bool,
     large: bool,
     next: Next,
+    /// When flags of a large mailbox changed last.
+    changed: ModSeq,
 }
 
 /// A store with a hundred messages in tim's INBOX.
@@ -87,6 +92,7 @@ impl Attack {
             keeps: false,
             large: false,
             next: Next::Nothing,
+            changed: ModSeq(0),
         }
     }
 
@@ -195,10 +201,18 @@ impl Attack {
     fn changes(&mut self, op: &Changes) -> ChangesSince {
         let next = std::mem::take(&mut self.next);
         let to = ModSeq(op.since.0 + u64::from(next != Next::Nothing));
-        let flags = (1..=FLAGS).filter_map(|n| Some((Uid::new(2 * n)?, to, seen())));
+        let changed = match next {
+            Next::Flags => FLAGS,
+            _ => 0,
+        };
+        if changed > 0 {
+            self.changed = to;
+        }
+        let mut flags = (1..=changed).filter_map(|n| Some((Uid::new(2 * n)?, to, seen())));
         ChangesSince {
             fresh: UidSet::new(),
-            flags: flags.filter(|_| next == Next::Flags).collect(),
+            flags: flags.by_ref().take(op.limit).collect(),
+            resume: flags.next().map(|(uid, ..)| uid),
             gone: match next {
                 Next::Gone => every_other(),
                 _ => UidSet::new(),
@@ -209,6 +223,38 @@ impl Attack {
             uid_next: UID_NEXT,
             recent_from: UID_NEXT,
             name: MailboxName::inbox(),
+        }
+    }
+
+    /// Flags that changed, a page of them.
+    fn fetch(&self, op: &Fetch, since: ModSeq) -> FetchPage {
+        let first = op.uids.first().map_or(1, Uid::get);
+        let uids = (first.div_ceil(2)..=FLAGS).filter_map(|n| Uid::new(2 * n));
+        let mut uids = uids.filter(|_| since < self.changed);
+        let rows = uids.by_ref().take(op.budget / 64).map(|uid| Row {
+            uid,
+            modseq: self.changed,
+            flags: seen(),
+            size: 0,
+            internal_date: DateTime {
+                unix: 0,
+                zone_minutes: 0,
+            },
+            save_date: 0,
+            email_id: EmailId(1),
+            thread_id: ThreadId(1),
+            envelope: Bytes::new(),
+            body: Bytes::new(),
+            body_structure: Bytes::new(),
+            structure: Bytes::new(),
+            header: Bytes::new(),
+            inline: None,
+            damaged: None,
+        });
+        FetchPage {
+            rows: rows.collect(),
+            resume: uids.next(),
+            keywords: keywords(),
         }
     }
 
@@ -277,6 +323,11 @@ impl Attack {
             Effect::Changes(call) if self.large => {
                 let changes = self.changes(&call.op().clone());
                 call.answer(Ok(Box::new(changes)))
+            }
+            Effect::Fetch(call) if self.large && call.op().changed_since.is_some() => {
+                let since = call.op().changed_since.unwrap_or_default();
+                let page = self.fetch(call.op(), since);
+                call.answer(Ok(page))
             }
             Effect::Watch(call) => call.answer(Ok(())),
             Effect::Unwatch(call) => call.answer(Ok(())),
@@ -351,4 +402,4 @@ pub enum Next {
 }
 
 /// Messages whose flags change at once.
-pub const FLAGS: u32 = 20_000;
+pub const FLAGS: u32 = 60_000;

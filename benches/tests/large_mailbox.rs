@@ -110,6 +110,14 @@ fn what_is_said_of_a_large_mailbox_comes_in_slices() {
         println!("searching: {} KiB at worst", attack.worst >> 10);
         assert!(attack.worst < HELD, "SEARCH held {} octets", attack.worst);
     }
+    attack.happens(Next::Flags);
+    attack.begin();
+    attack.send(b"a NOOP\r\n");
+    while attack.unread() > 0 {
+        attack.read(100_000);
+    }
+    println!("changed flags: {} KiB at worst", attack.worst >> 10);
+    assert!(attack.worst < HELD, "NOOP held {} octets", attack.worst);
     attack.keeps = true;
 
     let all = say(

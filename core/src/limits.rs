@@ -68,6 +68,8 @@ pub struct Limits {
     pub append_messages: usize,
     /// Patterns of one LIST: each is tried on every mailbox (RFC 5258).
     pub list_patterns: usize,
+    /// Changes of flags asked for at once.
+    pub changes_page: usize,
     /// Octets of rows asked for at once.
     pub fetch_page: usize,
     /// Messages of at most so many octets are read with their row.
@@ -116,6 +118,7 @@ impl Default for Limits {
             id_value: 1024,
             append_messages: 1000,
             list_patterns: 32,
+            changes_page: 2000,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,
             body_window: 128 << 10,

@@ -178,6 +178,7 @@ fn a_held_back_expunge_is_not_forgotten() {
         session.handle_reply(call.answer(Ok(Box::new(ChangesSince {
             fresh: UidSet::new(),
             flags: Vec::new(),
+            resume: None,
             gone: UidSet::from_ranges([(2, 2)]),
             gone_is_complement: false,
             keywords: Arc::from([]),

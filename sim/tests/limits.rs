@@ -45,6 +45,7 @@ const CASES: &[Case] = &[
     ("id_value", id_value),
     ("append_messages", append_messages),
     ("list_patterns", list_patterns),
+    ("changes_page", changes_page),
     ("fetch_page", fetch_page),
     ("inline_body", inline_body),
     ("body_window", body_window),
@@ -764,6 +765,27 @@ fn list_patterns() {
     talk.says(&list(5), "* LIST");
     talk.says(&list(6), "a BAD [LIMIT]");
     talk.lives();
+}
+
+fn changes_page() {
+    let commands = [
+        "a ENABLE QRESYNC",
+        "b STORE 1:4 +FLAGS.SILENT (\\Seen)",
+        "c SELECT INBOX (QRESYNC (1700000000 1))",
+        "d STORE 2 +FLAGS.SILENT (\\Flagged)",
+        "e UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)",
+        "f NOOP",
+    ];
+    windowed(
+        [2000, 1, 2, 5],
+        |l, n| l.changes_page = n,
+        5,
+        &commands,
+        |effect| match effect {
+            Effect::Changes(call) => Some(call.op().limit as u64),
+            _ => None,
+        },
+    );
 }
 
 fn fetch_page() {

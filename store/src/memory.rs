@@ -255,9 +255,16 @@ impl Tables for State {
         Ok(range.take(limit).map(|(_, m)| m.clone()).collect())
     }
 
-    fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>> {
-        let messages = self.held(mailbox)?.messages.values();
-        Ok(messages.filter(|m| m.modseq > since).cloned().collect())
+    fn changed_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        below: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        let messages = self.held(mailbox)?.messages.range(..below);
+        let changed = messages.map(|(_, m)| m).filter(|m| m.modseq > since);
+        Ok(changed.take(limit).cloned().collect())
     }
 
     fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()> {

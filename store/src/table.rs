@@ -70,8 +70,14 @@ pub(crate) trait Tables {
     ) -> Result<Vec<Message>> {
         self.messages(mailbox, from, to, limit)
     }
-    /// Ascending by UID, those with a greater modseq.
-    fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>>;
+    /// Ascending by UID, those below this one with a greater modseq.
+    fn changed_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        below: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
     fn put_message(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
     /// Notes for the log that these messages have new flags.
     fn log_flags(&mut self, mailbox: &Mailbox, modseq: ModSeq, changed: &[Message]) -> Result<()>;

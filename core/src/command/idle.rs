@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 
-use crate::id::ModSeq;
 use crate::session::{CloseReason, Done, Input, Selected, Session, Step, Task};
 use crate::wire::frame::Frame;
 
@@ -12,8 +11,6 @@ struct Idle {
     /// What was to be told when IDLE began was asked for: only then is the client heard, so that what is told does not depend on how much of its
     /// octets came at once.
     begun: bool,
-    /// What was heard of when the store last failed to tell: it is asked again when there is more.
-    failed_at: Option<ModSeq>,
 }
 
 pub(crate) fn begin(s: &mut Session) -> Step {
@@ -22,11 +19,9 @@ pub(crate) fn begin(s: &mut Session) -> Step {
     // Whatever happened before is told first.
     if let Some(selected) = &mut s.selected {
         selected.doubt();
+        selected.failed_at = None;
     }
-    Step::Become(Box::new(Idle {
-        begun: false,
-        failed_at: None,
-    }))
+    Step::Become(Box::new(Idle { begun: false }))
 }
 
 impl Task for Idle {
@@ -37,8 +32,7 @@ impl Task for Idle {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         match input {
             Input::Reply(outcome) => {
-                let told = s.tell_changes(outcome, true);
-                self.failed_at = s.selected.as_ref().filter(|_| !told).map(|m| m.latest);
+                s.tell_changes(outcome, true);
                 if is_over(s) { leave(s) } else { Step::Again }
             }
             Input::Frame(Frame::Line(line)) => {
@@ -56,28 +50,26 @@ impl Task for Idle {
                 s.idling(false);
                 Step::Done(Done::bad("[TOOBIG] Expected DONE"))
             }
-            Input::Nothing if !core::mem::replace(&mut self.begun, true) => match self.wait(s) {
+            Input::Nothing if !core::mem::replace(&mut self.begun, true) => match wait(s) {
                 Step::Input => Step::Again,
                 step => step,
             },
-            Input::Nothing => self.wait(s),
+            Input::Nothing => wait(s),
         }
     }
 }
 
-impl Idle {
-    fn wait(&mut self, s: &mut Session) -> Step {
-        if is_over(s) {
-            return leave(s);
-        }
-        let more = |m: &Selected| m.dirty() && self.failed_at.is_none_or(|at| at < m.latest);
-        if s.selected.as_deref().is_some_and(more)
-            && let Some(changes) = s.changes()
-        {
-            return s.ask(changes);
-        }
-        Step::Input
+fn wait(s: &mut Session) -> Step {
+    if is_over(s) {
+        return leave(s);
     }
+    let more = |m: &Selected| m.dirty() && m.failed_at.is_none_or(|at| at < m.latest);
+    if s.selected.as_deref().is_some_and(more)
+        && let Some(changes) = s.changes()
+    {
+        return s.ask(changes);
+    }
+    Step::Input
 }
 
 fn is_over(s: &Session) -> bool {

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use crate::ast::{Qresync, SelectParams};
 use crate::command::mailboxes::differs;
 use crate::command::{list, name, reply};
-use crate::effect::{Changes, ChangesSince, Expunge, Op, Open, Opened, Unwatch, Watch};
+use crate::effect::{
+    Changes, ChangesSince, Expunge, Fetch, Op, Open, Opened, Outcome, Unwatch, Watch,
+};
 use crate::flag::Flags;
 use crate::id::{ModSeq, Uid};
 use crate::response;
-use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task};
+use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task, changed};
 use crate::set::UidSet;
 use crate::view::Blocks;
 use crate::wire::output::Output;
@@ -48,6 +50,7 @@ enum At {
     Opening,
     Watching,
     Resynchronizing,
+    Paging,
 }
 
 pub(crate) fn begin(
@@ -179,7 +182,7 @@ impl Select {
     }
 
     /// What a client of QRESYNC missed is asked for, if it knows this mailbox at all.
-    fn resync(&self, _s: &Session, opened: &Opened) -> Option<Changes> {
+    fn resync(&self, s: &Session, opened: &Opened) -> Option<Changes> {
         let qresync = self.qresync.as_ref()?;
         (qresync.uid_validity == opened.uid_validity.0).then_some(Changes {
             actor: self.open.actor,
@@ -187,10 +190,11 @@ impl Select {
             since: qresync.modseq,
             known_below: core::num::NonZeroU32::MAX,
             claim_recent: false,
+            limit: s.config.limits.changes_page,
         })
     }
 
-    fn resynced(&mut self, s: &mut Session, outcome: crate::effect::Outcome) -> Step {
+    fn resynced(&mut self, s: &mut Session, outcome: Outcome) -> Step {
         let changes = match Changes::result(outcome) {
             Some(Ok(changes)) => changes,
             Some(Err(error)) => {
@@ -228,7 +232,10 @@ impl Select {
                 selected.learn_keywords(&mut s.out, &missed.changes.keywords);
             }
             let Some(&change) = missed.changes.flags.get(missed.flags) else {
-                return self.done();
+                return match missed.changes.resume {
+                    Some(from) => self.ask_page(s, missed, from),
+                    None => self.done(),
+                };
             };
             missed.flags += 1;
             if missed.known.contains(change.0) {
@@ -236,6 +243,37 @@ impl Select {
             }
         }
         self.missed = Some(missed);
+        Step::Again
+    }
+
+    /// More of the changes of flags than came at once.
+    fn ask_page(&mut self, s: &mut Session, missed: Box<Missed>, from: Uid) -> Step {
+        let (Some(selected), Some(qresync)) = (&s.selected, &self.qresync) else {
+            return self.done();
+        };
+        let (mailbox, since) = (selected.mailbox, qresync.modseq);
+        let uids = UidSet::range(from, Uid::MAX);
+        self.missed = Some(missed);
+        self.at = At::Paging;
+        s.ask(changed(s, mailbox, uids, since))
+    }
+
+    fn page(&mut self, s: &mut Session, outcome: Outcome) -> Step {
+        let page = match reply::<Fetch>(outcome) {
+            Ok(page) => page,
+            Err(error) => {
+                let done = s.failed("Fetch", &error);
+                return leave(s, done);
+            }
+        };
+        let (Some(missed), Some(selected)) = (&mut self.missed, &mut s.selected) else {
+            return self.done();
+        };
+        let to = missed.changes.to;
+        missed.flags = 0;
+        missed.changes.take_page(page);
+        // Expunges up to a row that is newer than what was told before were not told.
+        selected.holds |= missed.changes.newest() > to;
         Step::Again
     }
 
@@ -313,10 +351,12 @@ fn numbers(set: &crate::ast::SequenceSet) -> UidSet {
 
 impl Task for Select {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
-        let outcome = match (input, self.missed.take()) {
-            (Input::Reply(outcome), _) => outcome,
-            (_, Some(missed)) => return self.tell_missed(s, missed),
-            (_, None) => return Step::Input,
+        let outcome = match input {
+            Input::Reply(outcome) => outcome,
+            _ => match self.missed.take() {
+                Some(missed) => return self.tell_missed(s, missed),
+                None => return Step::Input,
+            },
         };
         match self.at {
             At::Leaving => {
@@ -332,6 +372,7 @@ impl Task for Select {
                 Err(error) => Step::Done(s.failed("Watch", &error)),
             },
             At::Resynchronizing => self.resynced(s, outcome),
+            At::Paging => self.page(s, outcome),
         }
     }
 }

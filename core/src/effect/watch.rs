@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use super::{Actor, MailboxRef};
+use super::{Actor, FetchPage, MailboxRef, Row};
 use crate::flag::{Flags, Keywords};
 use crate::id::{ModSeq, Uid};
 use crate::mailbox::MailboxName;
@@ -22,6 +22,8 @@ pub struct Changes {
     pub known_below: NonZeroU32,
     /// Whether arrivals are claimed as \Recent for this session.
     pub claim_recent: bool,
+    /// At most so many changes of flags: the rest of them is fetched ([`Fetch::changed_since`](super::Fetch::changed_since)).
+    pub limit: usize,
 }
 
 /// What changed.
@@ -31,6 +33,8 @@ pub struct ChangesSince {
     pub fresh: UidSet,
     /// Known messages whose flags changed, ascending.
     pub flags: Vec<(Uid, ModSeq, Flags)>,
+    /// The first UID whose flags were not looked at, when the limit ended them.
+    pub resume: Option<Uid>,
     /// UIDs expunged since; may name some that were never known.
     pub gone: UidSet,
     /// `gone` goes back further than the log of expunges: it names every UID below UIDNEXT that is not there.
@@ -45,6 +49,22 @@ pub struct ChangesSince {
     pub recent_from: NonZeroU32,
     /// The mailbox's name now.
     pub name: MailboxName,
+}
+
+impl ChangesSince {
+    /// Goes on with the changes of flags that were fetched after those before.
+    pub(crate) fn take_page(&mut self, page: FetchPage) {
+        let change = |row: &Row| (row.uid, row.modseq, row.flags);
+        self.flags = page.rows.iter().map(change).collect();
+        self.resume = page.resume;
+        self.keywords = page.keywords;
+    }
+
+    /// The latest change of flags here; one that was fetched may be later than [`to`](Self::to).
+    pub(crate) fn newest(&self) -> ModSeq {
+        let modseqs = self.flags.iter().map(|(_, modseq, _)| *modseq);
+        modseqs.max().unwrap_or_default()
+    }
 }
 
 /// Asks for [`Notice`]s of a mailbox.

@@ -6,8 +6,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::run::Input;
-use super::{CloseReason, Condition, Event, Session, Telling};
-use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Op, Outcome, StoreError};
+use super::{CloseReason, Condition, Event, Going, Session, Telling, changed};
+use crate::command::reply;
+use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Fetch, Op, Outcome, StoreError};
 use crate::schedule::Tell;
 use crate::wire::output::Output;
 
@@ -169,6 +170,7 @@ impl Session {
             since: selected.told,
             known_below: selected.uid_next,
             claim_recent: !selected.read_only,
+            limit: self.config.limits.changes_page,
         })
     }
 
@@ -180,11 +182,11 @@ impl Session {
         if let Some(current) = &mut self.current {
             current.told = true;
         }
-        let _ = self.tell_changes(outcome, expunge);
+        self.tell_changes(outcome, expunge);
     }
 
-    /// Begins to tell what changed; `expunge`: whether EXPUNGE may be told now. `false`: the store failed, and the client is told later.
-    pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) -> bool {
+    /// Begins to tell what changed; `expunge`: whether EXPUNGE may be told now.
+    pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) {
         match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
             Ok(changes) => self.begin_telling(changes, expunge),
             Err(error) if error.kind == ErrorKind::NonExistent => {
@@ -192,33 +194,48 @@ impl Session {
                     selected.deleted = true;
                 }
             }
-            // The mailbox stays dirty.
-            Err(error) => {
-                self.store_failed("Changes", &error);
-                if let Some(selected) = &mut self.selected {
-                    selected.holds = true;
-                }
-                return false;
-            }
+            Err(error) => self.untold("Changes", &error),
         }
-        true
+    }
+
+    /// The store failed, and what changed is told later: the mailbox stays dirty.
+    fn untold(&mut self, operation: &'static str, error: &StoreError) {
+        self.store_failed(operation, error);
+        if let Some(selected) = &mut self.selected {
+            selected.doubt();
+            selected.holds = true;
+            selected.failed_at = Some(selected.latest);
+        }
     }
 
     fn begin_telling(&mut self, changes: Box<ChangesSince>, expunge: bool) {
         if let Some(selected) = &mut self.selected {
             let telling = Telling::new(changes, selected, &mut self.out, expunge);
             self.telling = Some(Box::new(telling));
-            self.tell_more();
+            self.tell_more(Input::Nothing);
         }
     }
 
-    /// Tells changes as far as there is room; nothing else goes on before all are told.
-    pub(crate) fn tell_more(&mut self) {
+    /// Tells changes as far as there is room, with more of them from the store if it is to be asked; nothing else goes on before all are told.
+    pub(crate) fn tell_more(&mut self, input: Input) {
         let room = self.config.limits.output_high_water;
-        if let (Some(mut telling), Some(selected)) = (self.telling.take(), &mut self.selected)
-            && !telling.go_on(selected, &mut self.out, self.enabled, room)
-        {
-            self.telling = Some(telling);
+        let (Some(mut telling), Some(selected)) = (self.telling.take(), &mut self.selected) else {
+            return;
+        };
+        if let Input::Reply(outcome) = input {
+            match reply::<Fetch>(outcome) {
+                Ok(page) => telling.page(selected, &mut self.out, page),
+                Err(error) => return self.untold("Fetch", &error),
+            }
+        }
+        match telling.go_on(selected, &mut self.out, self.enabled, room) {
+            Going::Told => {}
+            Going::Full => self.telling = Some(telling),
+            Going::Page(uids) => {
+                let (mailbox, since) = (selected.mailbox, telling.since);
+                self.telling = Some(telling);
+                let _ = self.ask(changed(self, mailbox, uids, since));
+            }
         }
     }
 

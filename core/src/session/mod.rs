@@ -14,7 +14,7 @@ pub use api::{
 pub(crate) use begin::bad;
 pub(crate) use finish::{Done, refusal};
 pub(crate) use run::{Input, Step, Task};
-pub(crate) use selected::{Selected, Telling};
+pub(crate) use selected::{Going, Selected, Telling, changed};
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

@@ -93,7 +93,7 @@ impl Session {
             return false;
         }
         if self.telling.is_some() {
-            self.tell_more();
+            self.tell_more(input);
             return true;
         }
         match self.task.take() {

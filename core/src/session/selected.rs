@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::num::NonZeroU32;
 
-use super::Enabled;
-use crate::effect::{ChangesSince, MailboxRef, Opened};
+use super::{Enabled, Session};
+use crate::effect::{ChangesSince, Fetch, FetchPage, Fields, MailboxRef, Opened};
 use crate::flag::{Flags, Keywords};
 use crate::id::{ModSeq, Uid};
 use crate::mailbox::MailboxName;
@@ -41,6 +41,8 @@ pub(crate) struct Selected {
     own: BTreeMap<Uid, ModSeq>,
     /// Something the client is to be told is held back.
     pub holds: bool,
+    /// What was heard of when the store last failed to tell: IDLE asks again when there is more.
+    pub failed_at: Option<ModSeq>,
 }
 
 impl Selected {
@@ -60,6 +62,7 @@ impl Selected {
             deleted: false,
             own: BTreeMap::new(),
             holds: false,
+            failed_at: None,
         }
     }
 
@@ -176,7 +179,13 @@ impl Selected {
 /// The difference between what a client knows and now, told as there is room for it.
 #[derive(Debug)]
 pub(crate) struct Telling {
+    /// What was known before.
+    pub since: ModSeq,
+    /// Above what was known before.
+    known_below: NonZeroU32,
     changes: Box<ChangesSince>,
+    /// The latest change of flags that was told.
+    newest: ModSeq,
     /// What is gone and not told yet; EXPUNGE that is held back is not among it.
     gone: UidSet,
     hold: bool,
@@ -199,6 +208,9 @@ impl Telling {
         let gone = selected.view.intersect(&changes.gone);
         let hold = !gone.is_empty() && !expunge;
         Self {
+            since: selected.told,
+            known_below: selected.uid_next,
+            newest: changes.to,
             changes,
             gone: if hold { UidSet::new() } else { gone },
             hold,
@@ -207,17 +219,25 @@ impl Telling {
         }
     }
 
-    /// Goes on until this many octets wait to be sent; `true`: all is told.
+    /// More changes of flags came.
+    pub(crate) fn page(&mut self, selected: &mut Selected, out: &mut Output, page: FetchPage) {
+        self.changes.take_page(page);
+        self.newest = self.newest.max(self.changes.newest());
+        self.flags = 0;
+        selected.learn_keywords(out, &self.changes.keywords);
+    }
+
+    /// Goes on until this many octets wait to be sent.
     pub(crate) fn go_on(
         &mut self,
         selected: &mut Selected,
         out: &mut Output,
         enabled: Enabled,
         room: usize,
-    ) -> bool {
+    ) -> Going {
         while !self.gone.is_empty() {
             if out.len() >= room {
-                return false;
+                return Going::Full;
             }
             selected.expunge_some(out, enabled, &mut self.gone);
         }
@@ -226,20 +246,28 @@ impl Telling {
         }
         while let Some(&(uid, modseq, flags)) = self.changes.flags.get(self.flags) {
             if out.len() >= room {
-                return false;
+                return Going::Full;
             }
             selected.write_flag_change(out, enabled, uid, modseq, flags);
             self.flags += 1;
         }
-        self.end(selected);
-        true
+        let last = Uid::new(self.known_below.get() - 1);
+        match (self.changes.resume.take(), last) {
+            (Some(first), Some(last)) if first <= last => Going::Page(UidSet::range(first, last)),
+            _ => {
+                self.end(selected);
+                Going::Told
+            }
+        }
     }
 
     fn end(&self, selected: &mut Selected) {
         // What is held back keeps `told` below this.
-        selected.heard(self.changes.to);
+        selected.heard(self.newest);
         selected.unsure = false;
-        selected.holds = self.hold;
+        selected.failed_at = None;
+        // What else happened up to a row of a later page is not told.
+        selected.holds = self.hold || self.newest > self.changes.to;
         if !self.hold {
             selected.told = selected.told.max(self.changes.to);
             let told = selected.told;
@@ -247,6 +275,33 @@ impl Telling {
         }
     }
 }
+
+/// How far telling came.
+#[derive(Debug)]
+pub(crate) enum Going {
+    /// All is told.
+    Told,
+    /// There is no room for more.
+    Full,
+    /// The flags of these are to be looked at first.
+    Page(UidSet),
+}
+
+/// Asks for those of these messages whose flags changed since.
+pub(crate) fn changed(s: &Session, mailbox: MailboxRef, uids: UidSet, since: ModSeq) -> Fetch {
+    Fetch {
+        actor: s.actor(),
+        mailbox,
+        uids,
+        changed_since: Some(since),
+        fields: Fields::default(),
+        inline: 0,
+        budget: s.config.limits.changes_page.saturating_mul(ROW),
+    }
+}
+
+/// Octets that a row without fields counts as, about.
+const ROW: usize = 64;
 
 /// The UIDs from `first` up to, not including, `end`.
 fn between(first: NonZeroU32, end: NonZeroU32) -> UidSet {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use pillarbox_core::effect::{Changes, ErrorKind, FlagOp};
+use pillarbox_core::effect::{Changes, ErrorKind, Fetch, Fields, FlagOp};
 use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::{ModSeq, Uid};
 use pillarbox_core::set::UidSet;
@@ -15,6 +15,7 @@ use crate::contract::Backend;
 pub(super) const CHECKS: &[Check] = &[
     ("flags, UNCHANGEDSINCE and counters", flags),
     ("changes tell arrivals, flags and expunges", changes),
+    ("many changes of flags come in pages", pages),
     ("notices come after durable changes", notices),
     ("many at once", many_at_once),
     ("random changes agree with a model", random),
@@ -81,6 +82,7 @@ fn changes(s: &dyn Backend) {
             since,
             known_below: opened.uid_next,
             claim_recent: true,
+            limit: usize::MAX,
         });
         told.unwrap()
     };
@@ -92,6 +94,53 @@ fn changes(s: &dyn Backend) {
     let again = since(told.to);
     assert!(again.flags.is_empty() && again.gone.is_empty());
     assert_eq!((again.recent_from.get(), again.to), (5, told.to));
+}
+
+/// What a limit leaves out of the changes is fetched: together they are what changed.
+fn pages(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    for _ in 0..6 {
+        c.append("INBOX", MAIL).unwrap();
+    }
+    let opened = c.select("INBOX").unwrap();
+    let these = UidSet::from_ranges([(1, 2), (4, 6)]);
+    let seen = flag_names(SystemFlags::SEEN, &["$Work"]);
+    let done = c.set(opened.mailbox, these.clone(), FlagOp::Add, seen, None);
+    c.append("INBOX", MAIL).unwrap();
+    for limit in 0..7 {
+        let told = c.ask(Changes {
+            actor: c.actor(),
+            mailbox: opened.mailbox,
+            since: opened.highest_modseq,
+            known_below: opened.uid_next,
+            claim_recent: false,
+            limit,
+        });
+        let told = told.unwrap();
+        assert_eq!(told.flags.len(), limit.min(5));
+        assert_eq!((&told.fresh, told.resume.is_some()), (&one(7), limit < 5));
+        let mut changed: UidSet = told.flags.iter().map(|f| f.0).collect();
+        let mut resume = told.resume;
+        while let Some(from) = resume {
+            let page = c.ask(Fetch {
+                actor: c.actor(),
+                mailbox: opened.mailbox,
+                uids: UidSet::from_ranges([(from.get(), opened.uid_next.get() - 1)]),
+                changed_since: Some(opened.highest_modseq),
+                fields: Fields::default(),
+                inline: 0,
+                budget: 1,
+            });
+            let page = page.unwrap();
+            for row in &page.rows {
+                assert_eq!(row.modseq, done.as_ref().unwrap().modseq.unwrap());
+                assert_eq!(row.flags.system, SystemFlags::SEEN);
+                changed.insert(row.uid);
+            }
+            resume = page.resume;
+        }
+        assert_eq!(changed, these);
+    }
 }
 
 fn notices(s: &dyn Backend) {

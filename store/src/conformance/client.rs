@@ -351,6 +351,7 @@ impl<'a> Client<'a> {
             since,
             known_below,
             claim_recent: false,
+            limit: usize::MAX,
         })
     }
 

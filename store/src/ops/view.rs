@@ -327,6 +327,7 @@ pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSin
     let mut changes = ChangesSince {
         fresh: uids.intersection(&UidSet::from_ranges([(op.known_below.get(), u32::MAX)])),
         flags: Vec::new(),
+        resume: None,
         gone: t.expunged_since(mailbox.id, op.since)?,
         gone_is_complement: op.since < mailbox.floor,
         keywords: mailbox.keywords.clone(),
@@ -340,11 +341,11 @@ pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSin
         let ever = ever.into_iter().filter(|r| r.1 > 0);
         changes.gone = UidSet::from_ranges(ever).difference(&uids);
     }
-    let known = t.changed_since(mailbox.id, op.since)?.into_iter();
-    changes.flags = known
-        .filter(|m| m.uid.get() < op.known_below.get())
-        .map(|m| (m.uid, m.modseq, m.flags))
-        .collect();
+    let (below, most) = (op.known_below.get(), op.limit.saturating_add(1));
+    let changed = t.changed_since(mailbox.id, op.since, below, most)?;
+    changes.resume = changed.get(op.limit).map(|m| m.uid);
+    let changed = changed.into_iter().take(op.limit);
+    changes.flags = changed.map(|m| (m.uid, m.modseq, m.flags)).collect();
     if op.claim_recent && mailbox.recent_from != mailbox.uid_next {
         mailbox.recent_from = mailbox.uid_next;
         t.put_mailbox(&mailbox)?;

@@ -377,9 +377,18 @@ impl Tables for Transaction<'_> {
         })
     }
 
-    fn changed_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<Message>> {
-        let sql = "SELECT * FROM hot WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid";
-        self.all(sql, [signed(mailbox.0), signed(since.0)], message_row)
+    fn changed_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        below: u32,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        // What changed is mostly little: the messages are not gone through for it.
+        let sql = "SELECT * FROM hot INDEXED BY hot_modseq WHERE mailbox = ?1 AND modseq > ?2 AND uid < ?3
+                   ORDER BY uid LIMIT ?4";
+        let values = params![signed(mailbox.0), signed(since.0), below, rows(limit)];
+        self.all(sql, values, message_row)
     }
 
     fn put_message(&mut self, mailbox: &Mailbox, m: &Message) -> Result<()> {

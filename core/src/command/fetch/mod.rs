@@ -163,6 +163,8 @@ impl Fetching {
             since,
             known_below: core::num::NonZeroU32::MAX,
             claim_recent: false,
+            // Those are fetched below.
+            limit: 0,
         };
         let _ = s.ask(changes);
         Step::Become(Box::new(self))
