@@ -7,7 +7,7 @@ use bytes::Buf;
 use pillarbox_core::effect::{Effect, MailboxRef, Notice, Reply};
 use pillarbox_core::limits::Limits;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Config, Peer};
+use pillarbox_core::session::{Action, Bye, Config, Peer, Switched, TlsFacts};
 use pillarbox_driver::{RecordedSession, Recording};
 use pillarbox_store::{Backend, Memory, StaticAccounts};
 
@@ -39,6 +39,11 @@ struct Link {
     asked: VecDeque<(Effect, i64)>,
     /// Done, and the session does not know yet.
     done: VecDeque<Reply>,
+    /// Effects carried out, and polls in a row that asked for none and said nothing.
+    effects: u64,
+    vain: u32,
+    /// TLS is waited for.
+    switching: bool,
     notices: VecDeque<Notice>,
     watched: Vec<MailboxRef>,
     to_server: VecDeque<u8>,
@@ -132,6 +137,9 @@ impl Race {
             session: RecordedSession::new(config, Peer::default(), [0; 32], now, recording),
             asked: VecDeque::new(),
             done: VecDeque::new(),
+            effects: 0,
+            vain: 0,
+            switching: false,
             notices: VecDeque::new(),
             watched: Vec::new(),
             to_server: VecDeque::new(),
@@ -189,6 +197,49 @@ impl Race {
     /// The client reads nothing, or reads again.
     pub fn stall(&mut self, link: usize, stalled: bool) {
         self.links[link].stalled = stalled;
+    }
+
+    /// Connections offer STARTTLS from here on.
+    pub fn offer_tls(&mut self) {
+        Arc::make_mut(&mut self.config).starttls = true;
+    }
+
+    /// Puts TLS in place if it is waited for: what came in plain text behind STARTTLS is no part of it.
+    pub fn begin_tls(&mut self, link: usize) -> bool {
+        let now = self.now();
+        let link = &mut self.links[link];
+        let waits = std::mem::take(&mut link.switching);
+        if waits {
+            link.to_server.clear();
+            let switched = Switched::Tls(TlsFacts::default());
+            link.session.handle_switched(switched, now);
+        }
+        waits
+    }
+
+    /// The account of this session was disabled.
+    pub fn revoke(&mut self, link: usize) {
+        self.links[link]
+            .session
+            .handle_shutdown(Bye::AccountDisabled);
+    }
+
+    /// Octets that a session holds for its client.
+    pub fn held(&mut self, link: usize) -> usize {
+        let now = self.now();
+        self.links[link].session.transmit(now).remaining()
+    }
+
+    /// Polls in a row of which nothing came.
+    #[must_use]
+    pub fn in_vain(&self, link: usize) -> u32 {
+        self.links[link].vain
+    }
+
+    /// What a session asked the store for so far.
+    #[must_use]
+    pub fn effects(&self, link: usize) -> u64 {
+        self.links[link].effects
     }
 
     /// The wall clock jumps; nothing waits for it.
@@ -286,6 +337,7 @@ impl Race {
                 }
             }
         };
+        self.links[at].effects += 1;
         self.links[at].done.push_back(reply);
         self.spread();
         true
@@ -305,9 +357,18 @@ impl Race {
 
 impl Link {
     fn poll(&mut self, now: Now) -> bool {
-        match self.session.poll(now) {
+        let before = self.session.transmit(now).remaining();
+        let action = self.session.poll(now);
+        let said = self.session.transmit(now).remaining() > before;
+        self.vain = match action {
+            Some(Action::Effect(_)) | None => 0,
+            _ if said => 0,
+            _ => self.vain + 1,
+        };
+        match action {
             Some(Action::Effect(effect)) => self.asked.push_back((effect, now.unix)),
             Some(Action::Closed(_)) => self.closed = true,
+            Some(Action::Switch(_)) => self.switching = true,
             Some(_) => {}
             // It may have written all the same.
             None => return self.session.transmit(now).remaining() > self.ready,

@@ -117,6 +117,8 @@ pub struct Client {
     pub said_done: bool,
     /// Every check that was made.
     pub checks: u64,
+    /// The account was disabled, and so many commands may still be answered: the one being answered, if there is one.
+    revoked: Option<usize>,
     selected: Option<Selected>,
     /// What is being answered comes first.
     pub(crate) sent: VecDeque<Sent>,
@@ -249,6 +251,9 @@ impl Client {
     /// This command does not do that.
     pub fn deed(&mut self, account: &mut Account, deed: &Deed) -> Result<Vec<BoxId>, Wrong> {
         self.checks += 1;
+        if self.revoked == Some(0) {
+            return Err(format!("INV-30: {deed:?} is done for a disabled account"));
+        }
         let Some(sent) = self.sent.front_mut() else {
             return Err(format!(
                 "INV-06: {deed:?} is done while no command is answered"
@@ -276,6 +281,18 @@ impl Client {
             sent.changed.extend(asked.iter().filter(now));
         }
         Ok(touched)
+    }
+
+    /// INV-30: the account was disabled. What is being answered is finished, and nothing else is begun.
+    pub fn revoke(&mut self) {
+        let begun = self.sent.front().is_some_and(|s| s.begun.is_some());
+        self.revoked.get_or_insert(usize::from(begun));
+    }
+
+    /// Whether the account was disabled.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
     }
 
     /// The store was made to fail for the command that is being answered.
@@ -414,6 +431,7 @@ impl Client {
             self.greeted = true;
             return match condition {
                 Condition::Ok => Ok(()),
+                Condition::Bye if self.is_revoked() => self.bye(who),
                 _ => Err(format!("INV-32: the greeting is {condition:?}")),
             };
         }
@@ -428,7 +446,7 @@ impl Client {
         }
     }
 
-    /// BYE ends LOGOUT, and a session whose mailbox was deleted.
+    /// BYE ends LOGOUT, a session whose mailbox was deleted, and one whose account was disabled.
     fn bye(&mut self, who: Who<'_>) -> Result<(), Wrong> {
         self.ended = true;
         let logout = self
@@ -440,7 +458,7 @@ impl Client {
             _ => false,
         };
         let faulty = self.sent.front().is_some_and(|s| s.faulty);
-        match logout || deleted || faulty {
+        match logout || deleted || faulty || self.is_revoked() {
             true => Ok(()),
             false => Err("INV-02: BYE for no reason".to_owned()),
         }

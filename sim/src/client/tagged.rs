@@ -17,6 +17,11 @@ impl Client {
         let Some(sent) = self.sent.pop_front() else {
             return Err(format!("INV-02: {tag} is answered, and nothing was asked"));
         };
+        match &mut self.revoked {
+            Some(0) => return Err(format!("INV-30: {tag} of a disabled account is answered")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         if sent.tag != tag {
             return Err(format!(
                 "INV-02: {tag} is answered, and {} is to be",

@@ -109,7 +109,12 @@ pub fn command(action: Action, client: &Client, r: &mut Random) -> Option<Comman
         Action::Subscribe => Command::Subscribe(name(r), !r.one_in(3)),
         Action::Broken => Command::Broken(broken(r)),
         Action::Logout => Command::Logout,
-        Action::Cut | Action::Stall | Action::Unstall | Action::Jump | Action::Compare => {
+        Action::Cut
+        | Action::Stall
+        | Action::Unstall
+        | Action::Revoke
+        | Action::Jump
+        | Action::Compare => {
             return None;
         }
     })

@@ -65,6 +65,8 @@ pub enum Action {
     Stall,
     /// It reads again.
     Unstall,
+    /// The account is disabled for a moment: this session of it ends.
+    Revoke,
     /// The wall clock jumps.
     Jump,
     /// All comes to rest, and every client's belief is compared.
@@ -72,7 +74,7 @@ pub enum Action {
 }
 
 /// Every action that a swarm may draw, and how often it usually comes.
-const ACTIONS: [(Action, usize); 30] = [
+const ACTIONS: [(Action, usize); 31] = [
     (Action::Append, 8),
     (Action::MultiAppend, 3),
     (Action::Fetch, 8),
@@ -102,6 +104,7 @@ const ACTIONS: [(Action, usize); 30] = [
     (Action::Logout, 1),
     (Action::Stall, 1),
     (Action::Unstall, 1),
+    (Action::Revoke, 1),
     (Action::Jump, 1),
 ];
 
@@ -133,6 +136,8 @@ pub struct Swarm {
     pub high_water: usize,
     /// Whether the wall clock jumps.
     pub jumps: bool,
+    /// Whether every other connection begins TLS first, with commands behind STARTTLS that are not to be run.
+    pub starttls: bool,
     /// Of so many effects one fails; 0: none does.
     pub faults: usize,
     /// Mailboxes a history begins with, INBOX not among them.
@@ -178,6 +183,7 @@ impl Plan {
             small_windows: first / 24 % 2 == 1,
             high_water: [600, 4000, 256 << 10][usize::from(first / 48 % 3)],
             jumps: true,
+            starttls: second / 32 % 2 == 1,
             faults: usize::from(second % 8) * 10,
             mailboxes: usize::from(second / 8 % 4),
         };
@@ -211,6 +217,7 @@ impl Plan {
             small_windows: random.one_in(2),
             high_water: *random.pick(&[600, 4000, 256 << 10]),
             jumps: true,
+            starttls: random.one_in(3),
             faults: *random.pick(&[0, 0, 0, 40]),
             mailboxes: random.below(4),
         };

@@ -48,8 +48,14 @@ pub struct Failure {
 
 const USERS: [&str; 3] = ["tim", "ann", "bob"];
 
-/// Calls of sessions for each octet and each event before a run counts as one that does not end (INV-34, INV-36).
-const WORK: u64 = 60;
+/// Steps for each octet, and for each command and connection, before a run counts as one that does more work than there is (INV-36).
+const WORK: (u64, u64) = (60, 20_000);
+
+/// Octets of one response, or of a slice of one: so many may be held above the high-water mark (INV-33, INV-34).
+const SLICE: usize = 4096;
+
+/// Polls in a row of which nothing comes (INV-34): events alone, as at the end of a session.
+const IN_VAIN: u32 = 8;
 
 /// A client and its present connection.
 struct Session {
@@ -69,6 +75,9 @@ struct World {
     sessions: Vec<Session>,
     portions: Portions,
     jumps: bool,
+    starttls: bool,
+    /// Octets that a session may hold for a client that does not read.
+    most_held: usize,
     counts: Counts,
     log: Vec<String>,
     steps: u64,
@@ -95,7 +104,7 @@ pub fn run(plan: &Plan, keep: &[bool], pace: Pace) -> Result<Counts, Failure> {
     })
 }
 
-/// What was said on the connections of these sessions, line by line.
+/// What was said on the connections of these sessions, line by line, and how often each asked the store.
 ///
 /// # Errors
 /// What was wrong, and all that was said.
@@ -104,14 +113,17 @@ pub fn transcript(
     keep: &[bool],
     pace: Pace,
     sessions: impl Fn(usize) -> bool,
-) -> Result<Vec<String>, Failure> {
+) -> Result<(Vec<String>, BTreeMap<String, u64>), Failure> {
     let world = run_world(plan, keep, pace)?;
-    let of = |line: &&String| {
+    let of = |line: &str| {
         let letter = line.bytes().next().unwrap_or(0);
         let session = usize::from(letter.wrapping_sub(b'a'));
         session < plan.swarm.sessions.len() && sessions(session)
     };
-    Ok(world.log.iter().filter(of).cloned().collect())
+    let lines = world.log.iter().filter(|l| of(l)).cloned().collect();
+    let links = world.names.iter().enumerate().filter(|(_, name)| of(name));
+    let effects = links.map(|(link, name)| (name.clone(), world.race.effects(link)));
+    Ok((lines, effects.collect()))
 }
 
 /// Runs them again, and records every connection; by its name in what was said.
@@ -142,6 +154,7 @@ impl World {
         let swarm = &plan.swarm;
         let mut limits = Limits::default();
         if swarm.small_windows {
+            limits.changes_page = 1;
             limits.fetch_page = 200;
             limits.store_window = 2;
             limits.move_window = 2;
@@ -149,8 +162,15 @@ impl World {
             limits.body_window = 16;
         }
         limits.output_high_water = swarm.high_water;
+        let most_held = swarm.high_water.max(limits.output_before_login) + SLICE;
+        let mut race = Race::new(&USERS[..swarm.accounts], limits);
+        if swarm.starttls {
+            race.offer_tls();
+        }
         Self {
-            race: Race::new(&USERS[..swarm.accounts], limits),
+            race,
+            most_held,
+            starttls: swarm.starttls,
             accounts: USERS[..swarm.accounts]
                 .iter()
                 .map(|user| ((*user).to_owned(), Account::default()))
@@ -205,7 +225,7 @@ impl World {
             if !used(at) {
                 continue;
             }
-            self.sign_in(link, user, enables);
+            self.sign_in(link, user, enables)?;
             for name in &NAMES[1..=plan.swarm.mailboxes] {
                 self.send(link, Command::Create((*name).to_owned(), None));
             }
@@ -227,10 +247,32 @@ impl World {
         link
     }
 
-    fn sign_in(&mut self, link: usize, user: &str, enables: &'static [&'static str]) {
+    fn sign_in(
+        &mut self,
+        link: usize,
+        user: &str,
+        enables: &'static [&'static str],
+    ) -> Result<(), Wrong> {
+        // By the name: numbers depend on what others do.
+        if self.starttls && self.names[link].ends_with(['0', '2', '4', '6', '8']) {
+            self.encrypt(link)?;
+        }
         self.send(link, Command::Login(user.to_owned()));
         if !enables.is_empty() {
             self.send(link, Command::Enable(enables));
+        }
+        Ok(())
+    }
+
+    /// INV-31: of what is sent behind STARTTLS before TLS is there, nothing is run and nothing stays.
+    fn encrypt(&mut self, link: usize) -> Result<(), Wrong> {
+        self.send(link, Command::Plain("STARTTLS"));
+        self.race.send(link, b"s1 LOGIN tim pw\r\ns2 LOG");
+        let mut random = Random::new(link as u64);
+        while self.step(link, &mut random)? {}
+        match self.race.begin_tls(link) {
+            true => Ok(()),
+            false => Err("INV-31: STARTTLS is answered, and TLS is not waited for".to_owned()),
         }
     }
 
@@ -248,7 +290,7 @@ impl World {
         let at = event.session;
         let link = self.sessions[at].link;
         if self.links[link].ended || self.race.closed(link) {
-            self.come_back(at, &mut random);
+            self.come_back(at, &mut random)?;
         } else if self.links[link].idles().is_some() {
             self.end_idle(link);
         } else if !self.links[link].waits() {
@@ -272,10 +314,16 @@ impl World {
                 self.cut[link] = true;
                 self.log.push(format!("{} is cut off", self.names[link]));
                 self.race.cut(link, random.one_in(2));
-                self.come_back(at, random);
+                self.come_back(at, random)?;
             }
             Action::Stall => self.race.stall(link, true),
             Action::Unstall => self.race.stall(link, false),
+            Action::Revoke => {
+                self.log
+                    .push(format!("{} is no longer welcome", self.names[link]));
+                self.links[link].revoke();
+                self.race.revoke(link);
+            }
             Action::Jump if self.jumps => {
                 let seconds = *random.pick(&[-3600, 3600, 30 * 365 * 86_400, -30 * 365 * 86_400]);
                 self.log
@@ -308,7 +356,7 @@ impl World {
     }
 
     /// A new connection for a client; with QRESYNC it says what it knows (RFC 7162 §3.2.5).
-    fn come_back(&mut self, at: usize, random: &mut Random) {
+    fn come_back(&mut self, at: usize, random: &mut Random) -> Result<(), Wrong> {
         let old = self.sessions[at].link;
         let known = self.links[old].known_at(self.race.arrived(old));
         let link = self.connect(at);
@@ -316,9 +364,9 @@ impl World {
         self.log.push(format!("{was} comes back as {is}"));
         self.sessions[at].link = link;
         let (user, enables) = (self.sessions[at].user, self.sessions[at].enables);
-        self.sign_in(link, user, enables);
+        self.sign_in(link, user, enables)?;
         let Some(known) = known.filter(|k| k.validity > 0) else {
-            return;
+            return Ok(());
         };
         self.links[link].remember(&known);
         let select = Select {
@@ -328,6 +376,7 @@ impl World {
             qresync: Some(qresync(&known, random)),
         };
         self.send(link, Command::Select(select));
+        Ok(())
     }
 
     /// Something moves on a connection, and what comes of it is looked at.
@@ -335,12 +384,28 @@ impl World {
         let moved = self.race.step(link, random, self.portions);
         if moved {
             self.steps += 1;
-            if self.steps > 20_000 + WORK * self.race.octets {
-                return Err("INV-36: steps are taken, and nothing comes of them".to_owned());
-            }
+            self.measure(link)?;
             self.look(link)?;
         }
         Ok(moved)
+    }
+
+    /// What a step may take and leave.
+    fn measure(&mut self, link: usize) -> Result<(), Wrong> {
+        let held = self.race.held(link);
+        if held > self.most_held {
+            return Err(format!(
+                "INV-33: {held} octets are held for a client that does not read, {} may be",
+                self.most_held
+            ));
+        }
+        if self.race.in_vain(link) > IN_VAIN {
+            return Err("INV-34: polls are answered, and nothing comes of them".to_owned());
+        }
+        if self.steps > WORK.1 + WORK.0 * self.race.octets {
+            return Err("INV-36: steps are taken, and nothing comes of them".to_owned());
+        }
+        Ok(())
     }
 
     fn look(&mut self, link: usize) -> Result<(), Wrong> {
@@ -436,6 +501,11 @@ impl World {
                 if self.links[link].ended || self.race.closed(link) {
                     continue;
                 }
+                if self.links[link].is_revoked() {
+                    return Err(
+                        "INV-30: the account is disabled, and its session goes on".to_owned()
+                    );
+                }
                 self.answered(link)?;
                 match round {
                     0 => self.send(link, Command::Plain("NOOP")),
@@ -465,7 +535,7 @@ impl World {
         let users: Vec<String> = self.accounts.keys().cloned().collect();
         for user in users {
             let link = self.connect(self.sessions.len());
-            self.sign_in(link, &user, &["CONDSTORE"]);
+            self.sign_in(link, &user, &["CONDSTORE"])?;
             let all = ListCommand {
                 patterns: vec!["*".to_owned()],
                 return_subscribed: true,

@@ -4,7 +4,8 @@ use super::plan::{Action, Plan};
 use super::run::{Failure, Pace, transcript};
 use crate::race::Portions;
 
-/// INV-28: what one account's clients are told is the same, whatever those of another do. Gives the lines compared.
+/// INV-28, INV-37: what one account's clients are told is the same, whatever those of another do, stalled ones among them, and so is the work it takes: how often
+/// the store is asked. Gives the lines compared.
 ///
 /// # Errors
 /// Where they differ, or what was wrong in a run.
@@ -25,7 +26,15 @@ pub fn isolated(seed: u64, length: usize) -> Result<usize, String> {
     let alone: Vec<bool> = plan.events.iter().map(|e| ours(e.session)).collect();
     let calm = Pace::Calm(Portions::Whole);
     let run = |keep: &[bool]| transcript(&plan, keep, calm, ours).map_err(|f| said(seed, &f));
-    same(seed, &run(&both)?, &run(&alone)?)
+    let (both, alone) = (run(&both)?, run(&alone)?);
+    let lines = same(seed, &both.0, &alone.0)?;
+    match both.1 == alone.1 {
+        true => Ok(lines),
+        false => Err(format!(
+            "seed {seed}: INV-37: the store is asked {:?} times, and {:?} times beside others",
+            alone.1, both.1
+        )),
+    }
 }
 
 /// INV-40: the wall clock changes no order, no UID, no modification sequence.
@@ -39,7 +48,7 @@ pub fn timeless(seed: u64, length: usize) -> Result<usize, String> {
     let all = vec![true; plan.events.len()];
     let calm = Pace::Calm(Portions::Whole);
     let run = |plan: &Plan| transcript(plan, &all, calm, |_| true).map_err(|f| said(seed, &f));
-    same(seed, &run(&plan)?, &run(&still)?)
+    same(seed, &run(&plan)?.0, &run(&still)?.0)
 }
 
 /// How octets are cut changes nothing that is said.
@@ -61,7 +70,11 @@ pub fn uncut_plan(plan: &Plan) -> Result<usize, String> {
         let calm = Pace::Calm(portions);
         transcript(&plan, &all, calm, |_| true).map_err(|f| said(plan.seed, &f))
     };
-    same(plan.seed, &run(Portions::Whole)?, &run(Portions::Single)?)
+    same(
+        plan.seed,
+        &run(Portions::Whole)?.0,
+        &run(Portions::Single)?.0,
+    )
 }
 
 fn plan(seed: u64, length: usize) -> Plan {
