@@ -1,4 +1,4 @@
-//! Mails as people send them, from a seed: nested parts, encodings, charsets, encoded words, odd but legal spellings.
+//! Mails as people send them, from a seed or spelled by octets: nested parts, encodings, charsets, encoded words, odd but legal spellings.
 
 use std::fmt::Write;
 
@@ -30,28 +30,62 @@ const WORDS: [&str; 8] = [
 ];
 
 /// A generator of one mail.
-pub struct Generator {
-    state: u64,
+pub struct Generator<'a> {
+    source: Source<'a>,
+    /// Whether there may be what one of the judges misreads: a multipart that is never closed, as some do (RFC 2046 §5.1.1), a message within a message (it
+    /// loses what follows), and a bare address whose local part is quoted (RFC 5322 §3.4.1; it takes that for a name).
+    sloppy: bool,
+    /// Messages around this place.
+    messages: u32,
     boundaries: u32,
 }
 
-impl Generator {
-    pub fn new(seed: u64) -> Self {
+enum Source<'a> {
+    Seed(u64),
+    Octets(&'a [u8]),
+}
+
+impl<'a> Generator<'a> {
+    pub fn new(seed: u64, sloppy: bool) -> Self {
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        Self::from(Source::Seed(seed), sloppy)
+    }
+
+    /// One octet for each choice; when they are used up, the first of what there is to choose from.
+    #[allow(dead_code, reason = "the fuzz target's")]
+    pub fn spelled(octets: &'a [u8]) -> Self {
+        Self::from(Source::Octets(octets), false)
+    }
+
+    fn from(source: Source<'a>, sloppy: bool) -> Self {
         Self {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            source,
+            sloppy,
+            messages: 0,
             boundaries: 0,
         }
     }
 
     /// Below `n`.
     fn below(&mut self, n: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        usize::try_from(self.state % (n as u64)).unwrap()
+        match &mut self.source {
+            Source::Seed(state) => {
+                *state ^= *state << 13;
+                *state ^= *state >> 7;
+                *state ^= *state << 17;
+                usize::try_from(*state % (n as u64)).unwrap()
+            }
+            Source::Octets(octets) => match octets.split_first() {
+                Some((first, rest)) => {
+                    *octets = rest;
+                    usize::from(*first) % n
+                }
+                None => 0,
+            },
+        }
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    fn pick<'b>(&mut self, from: &[&'b str]) -> &'b str {
         from[self.below(from.len())]
     }
 
@@ -85,8 +119,13 @@ impl Generator {
             0..=3 => self.text(),
             4 | 5 => self.attachment(),
             6 => {
+                if self.messages > 0 && !self.sloppy {
+                    return self.text();
+                }
                 let mut part = b"Content-Type: message/rfc822\r\n\r\n".to_vec();
+                self.messages += 1;
                 part.extend(self.message(depth + 1));
+                self.messages -= 1;
                 part
             }
             _ => self.multipart(depth),
@@ -115,7 +154,7 @@ impl Generator {
             part.extend_from_slice(b"\r\n");
         }
         // Some never close it.
-        if self.below(8) > 0 {
+        if self.below(8) > 0 || !self.sloppy {
             part.extend(format!("--{boundary}--\r\n").into_bytes());
             if self.below(3) == 0 {
                 part.extend_from_slice(b"An epilogue.\r\n");
@@ -214,8 +253,8 @@ impl Generator {
         for _ in 0..=self.below(3) {
             let address = self.pick(&["a@example.org", "b.c@example.com", "\"d e\"@example.net"]);
             list.push(match self.below(5) {
-                0 => address.to_owned(),
-                1 => format!("<{address}>"),
+                0 if self.sloppy || !address.starts_with('"') => address.to_owned(),
+                0 | 1 => format!("<{address}>"),
                 2 => format!("\"Last, First\" <{address}>"),
                 3 => format!("{} <{address}>", self.word(false)),
                 _ => format!("Jo Q Public <{address}>"),
