@@ -6,6 +6,7 @@
 They go to fuzz/corpus/TARGET, beside what fuzzing finds, and are written anew each time: nothing made by this is committed. What is committed
 in fuzz/seeds/TARGET was found by fuzzing, or is of a form that no test has.
 """
+import random
 import re
 from pathlib import Path
 
@@ -31,12 +32,21 @@ def unescape(text):
     return bytes(out)
 
 
-def spoken(line):
-    """What a line of a script sends on the first connection."""
+# What another session does, by the names that the target `session` has for it.
+DEEDS = "APPEND _ _ STORE _ EXPUNGE UID COPY MOVE CREATE DELETE RENAME _ SUBSCRIBE _ SELECT".split()
+
+
+def spoken(line, others=False):
+    """What a line of a script sends on the first connection; `others`: and what the target `session` makes of other lines."""
     line = line.removeprefix("A.")
     if line.startswith("include "):
         text = (SCRIPTS / "prelude" / (line.split()[1] + ".txt")).read_text()
-        return b"".join(map(spoken, text.splitlines()))
+        return b"".join(spoken(line, others) for line in text.splitlines())
+    if others and line.startswith("time "):
+        return b"\xfe\x05"
+    if others and re.match(r"[B-Z]\.C[:|] \w+ \w+", line):
+        word = line.split()[2]
+        return bytes([0xFF, DEEDS.index(word)]) if word in DEEDS else b""
     if line == "C:":
         return b"\r\n"
     if line.startswith("C: "):
@@ -44,11 +54,11 @@ def spoken(line):
     return unescape(line[3:]) if line.startswith("C| ") else b""
 
 
-def conversations():
+def conversations(others=False):
     """Everything that each script sends, by its name."""
     for path in sorted(SCRIPTS.glob("*.txt")):
         for number, part in enumerate(re.split(r"^== .*$", path.read_text(), flags=re.M)):
-            octets = b"".join(map(spoken, part.splitlines()))
+            octets = b"".join(spoken(line, others) for line in part.splitlines())
             if octets:
                 yield f"{path.stem}-{number}", octets
 
@@ -90,10 +100,15 @@ def main():
     golden = ROOT / "core/tests/golden"
     mails = {path.stem: path.read_bytes() for path in sorted(golden.glob("*.eml"))}
 
-    for target, head in [("session", b"\0"), ("frame", b"\0\0\x20\x05")]:
+    for target, head, said in [
+        ("session", b"\0", conversations(others=True)),
+        ("frame", b"\0\0\x20\x05", talks.items()),
+    ]:
         seeds = Seeds(target)
-        for name, octets in talks.items():
+        for name, octets in said:
             seeds.add(name, head + octets)
+    chance = random.Random(1)
+    Seeds("history").add_all([chance.randbytes(10 + 5 * events) for events in range(10, 40, 3)])
     Seeds("parse_command").add_all(commands)
     for name, octets in mails.items():
         Seeds("message").add(name, octets)

@@ -1,4 +1,5 @@
-//! A message's structure does not depend on how it comes, lies within it, survives being kept, and is told in the grammar of the protocol.
+//! A message's structure does not depend on how it comes, lies within it, survives being kept, and is told in the grammar of the protocol. Of a mail without
+//! a fault, which the octets spell, it is what mail-parser says.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,6 +10,13 @@ use pillarbox_core::message::{
 use pillarbox_sim::{Chunking, Host, Options};
 use wire::Wire;
 
+#[path = "../../core/tests/oracles/generate.rs"]
+#[allow(dead_code, reason = "mails from a seed are the tests'")]
+mod generate;
+#[path = "../../core/tests/oracles/ours.rs"]
+mod ours;
+#[path = "../../core/tests/oracles/theirs.rs"]
+mod theirs;
 #[path = "../../core/tests/oracles/wire.rs"]
 mod wire;
 
@@ -41,6 +49,13 @@ fuzz_target!(|message: &[u8]| {
     if !message.is_empty() && !message.contains(&0) {
         over_the_wire(message);
     }
+    let mail = generate::Generator::spelled(message).mail();
+    assert_eq!(
+        ours::ours(&mail),
+        theirs::mail_parser_summary(&mail),
+        "{}",
+        String::from_utf8_lossy(&mail)
+    );
 });
 
 fn scan(message: &[u8], size: impl Fn(usize) -> usize) -> Structure {

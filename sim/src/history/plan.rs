@@ -199,7 +199,7 @@ impl Plan {
         Some(Self {
             seed: u64::from(second),
             swarm,
-            events: events.chunks_exact(5).take(100).map(event).collect(),
+            events: events.chunks_exact(5).take(40).map(event).collect(),
         })
     }
 
