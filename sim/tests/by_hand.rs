@@ -1,14 +1,21 @@
-//! Sessions whose effects are answered by hand: a connection that breaks leaves no upload behind, and what is held back is not forgotten.
+//! Sessions whose effects are answered by hand: a connection that breaks leaves no upload behind, what is held back is not forgotten, and
+//! what a driver is told is true.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Buf;
-use pillarbox_core::effect::{Account, Call, ChangesSince, Effect, FetchPage, MailboxRef, Opened};
-use pillarbox_core::id::{AccountId, MailboxId, ModSeq, UidValidity, UploadId};
+use pillarbox_core::effect::{
+    Account, Call, Changes, ChangesSince, Effect, ErrorKind, FetchPage, FlagsSet, MailboxRef,
+    Notice, Opened, StoreError,
+};
+use pillarbox_core::flag::{Flags, SystemFlags};
+use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, CloseReason, Config, Peer, Session};
+use pillarbox_core::session::{Action, Bye, CloseReason, Config, Peer, Session, Switch};
 use pillarbox_core::set::UidSet;
 
 const NOW: Now = Now {
@@ -16,14 +23,27 @@ const NOW: Now = Now {
     unix: 1_700_000_000,
 };
 
-fn signed_in() -> Session {
+const INBOX: MailboxRef = MailboxRef {
+    owner: AccountId(1),
+    id: MailboxId(1),
+};
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn connected() -> Session {
     let mut config = Config::default();
     config.plaintext_login = true;
-    let mut session = Session::new(Arc::new(config), Peer::default(), [0; 32], NOW);
+    Session::new(Arc::new(config), Peer::plain(Some(HOME)), [0; 32], NOW)
+}
+
+fn signed_in() -> Session {
+    let mut session = connected();
     put(&mut session, b"a LOGIN tim pw\r\n");
     let Some(Effect::Authenticate(call)) = effect(&mut session) else {
         panic!("LOGIN asks who it is")
     };
+    assert_eq!(call.op().address, Some(HOME));
+    assert_eq!(session.account(), None);
     session.handle_reply(call.answer(Ok(Account {
         id: AccountId(1),
         name: "tim".into(),
@@ -40,14 +60,27 @@ fn put(session: &mut Session, octets: &[u8]) {
 
 /// The next effect; output and events go by.
 fn effect(session: &mut Session) -> Option<Effect> {
+    effect_and_output(session).0
+}
+
+/// The next effect, and what the client is told before it.
+fn effect_and_output(session: &mut Session) -> (Option<Effect>, String) {
+    let mut said = Vec::new();
     loop {
         let mut transmit = session.transmit(NOW);
-        transmit.advance(transmit.remaining());
-        match session.poll(NOW)? {
-            Action::Effect(effect) => return Some(effect),
-            Action::Closed(reason) => panic!("closed too early: {reason:?}"),
-            _ => {}
+        while transmit.has_remaining() {
+            said.extend_from_slice(transmit.chunk());
+            transmit.advance(transmit.chunk().len());
         }
+        let effect = match session.poll(NOW) {
+            Some(Action::Effect(effect)) => Some(effect),
+            Some(Action::Closed(reason)) => panic!("closed too early: {reason:?}"),
+            Some(_) => continue,
+            None if session.transmit(NOW).has_remaining() => continue,
+            None => None,
+        };
+        let said = String::from_utf8(said).expect("the client is told text");
+        return (effect, said);
     }
 }
 
@@ -135,28 +168,25 @@ fn a_reply_that_is_not_waited_for_changes_nothing() {
     assert_eq!(undone(&mut session), [UploadId(7)]);
 }
 
-/// An EXPUNGE that FETCH held back is asked for again by the next command that may tell it, though no notice ever came.
-#[test]
-fn a_held_back_expunge_is_not_forgotten() {
+const THREE: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+
+/// INBOX is selected, with messages 1 and 2, at modseq 5.
+fn selected() -> Session {
     let mut session = signed_in();
-    let three = NonZeroU32::new(3).expect("not zero");
     put(&mut session, b"b SELECT INBOX\r\n");
     let Some(Effect::Open(call)) = effect(&mut session) else {
         panic!("SELECT opens")
     };
     session.handle_reply(call.answer(Ok(Box::new(Opened {
-        mailbox: MailboxRef {
-            owner: AccountId(1),
-            id: MailboxId(1),
-        },
+        mailbox: INBOX,
         name: MailboxName::inbox(),
         read_only: false,
         uids: UidSet::from_ranges([(1, 2)]),
         uid_validity: UidValidity(NonZeroU32::MIN),
-        uid_next: three,
+        uid_next: THREE,
         highest_modseq: ModSeq(5),
         keywords: Arc::from([]),
-        recent_from: three,
+        recent_from: THREE,
         first_unseen: None,
     }))));
     let Some(Effect::Watch(call)) = effect(&mut session) else {
@@ -164,29 +194,268 @@ fn a_held_back_expunge_is_not_forgotten() {
     };
     session.handle_reply(call.answer(Ok(())));
     assert!(effect(&mut session).is_none());
+    session
+}
 
+/// The next effect asks what changed since then.
+fn asks_for_changes(session: &mut Session, since: u64) -> Call<Changes> {
+    match effect(session) {
+        Some(Effect::Changes(call)) if call.op().since == ModSeq(since) => call,
+        other => panic!("{other:?}, not the changes since {since}"),
+    }
+}
+
+/// Nothing, up to this modseq.
+fn no_changes(to: u64) -> Box<ChangesSince> {
+    Box::new(ChangesSince {
+        fresh: UidSet::new(),
+        flags: Vec::new(),
+        resume: None,
+        gone: UidSet::new(),
+        gone_is_complement: false,
+        keywords: Arc::from([]),
+        to: ModSeq(to),
+        uid_next: THREE,
+        recent_from: THREE,
+        name: MailboxName::inbox(),
+    })
+}
+
+/// An EXPUNGE that FETCH held back is asked for again by the next command that may tell it, though no notice ever came.
+#[test]
+fn a_held_back_expunge_is_not_forgotten() {
+    let mut session = selected();
     put(&mut session, b"c FETCH 1 (FLAGS)\r\nd CAPABILITY\r\n");
     let Some(Effect::Fetch(call)) = effect(&mut session) else {
         panic!("FETCH fetches")
     };
     session.handle_reply(call.answer(Ok(FetchPage::default())));
-    for command in ["FETCH", "CAPABILITY"] {
-        let Some(Effect::Changes(call)) = effect(&mut session) else {
-            panic!("{command} asks what changed")
-        };
-        assert_eq!(call.op().since, ModSeq(5), "{command}");
-        session.handle_reply(call.answer(Ok(Box::new(ChangesSince {
-            fresh: UidSet::new(),
-            flags: Vec::new(),
-            resume: None,
-            gone: UidSet::from_ranges([(2, 2)]),
-            gone_is_complement: false,
-            keywords: Arc::from([]),
-            to: ModSeq(6),
-            uid_next: three,
-            recent_from: three,
-            name: MailboxName::inbox(),
-        }))));
+    for _command in ["FETCH", "CAPABILITY"] {
+        let call = asks_for_changes(&mut session, 5);
+        let mut changes = no_changes(6);
+        changes.gone = UidSet::from_ranges([(2, 2)]);
+        session.handle_reply(call.answer(Ok(changes)));
     }
     assert!(effect(&mut session).is_none(), "it was told");
+}
+
+/// A message whose upload fails in the middle is swallowed to its end: none of it is a command.
+#[test]
+fn the_rest_of_a_message_that_was_refused_is_no_command() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {20+}\r\nhello");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    session.handle_reply(call.answer(Ok(UploadId(7))));
+    let Some(Effect::UploadChunk(call)) = effect(&mut session) else {
+        panic!("the message is handed on")
+    };
+    session.handle_reply(call.answer(Err(StoreError::new(ErrorKind::OverQuota, "full"))));
+    let Some(Effect::UploadAbort(call)) = effect(&mut session) else {
+        panic!("the upload is given up")
+    };
+    session.handle_reply(call.answer(Ok(())));
+    put(
+        &mut session,
+        b"\r\nc NOOP\r\n12345 {8+}\r\nd NOOP\r\n\r\ne NOOP\r\n",
+    );
+    let (effect, said) = effect_and_output(&mut session);
+    assert!(effect.is_none(), "{effect:?}");
+    let (refused, after) = said.split_once("\r\n").expect("a line");
+    assert_eq!(refused, "b NO [OVERQUOTA] full");
+    assert_eq!(after, "e OK NOOP completed\r\n");
+}
+
+#[test]
+fn a_slot_says_how_much_may_come_and_ends() {
+    for (mut session, at_once, ahead) in [
+        (connected(), 8 << 10, 24 << 10),
+        (signed_in(), 64 << 10, 1 << 20),
+    ] {
+        assert!(effect(&mut session).is_none());
+        let mut all = 0;
+        while let Some(mut slot) = session.recv_slot() {
+            assert_eq!(slot.capacity(), at_once.min(ahead + at_once - all));
+            slot.put(b"123");
+            let rest = slot.capacity();
+            assert_eq!(rest + 3, at_once.min(ahead + at_once - all));
+            slot.put(&vec![b'x'; rest]);
+            assert_eq!(slot.capacity(), 0);
+            all += rest + 3;
+        }
+        assert_eq!(all, ahead + at_once);
+    }
+}
+
+#[test]
+fn nothing_is_taken_after_the_end() {
+    let mut session = signed_in();
+    session.handle_eof();
+    assert!(session.recv_slot().is_none(), "the client's side is closed");
+
+    let mut session = signed_in();
+    put(&mut session, b"b LOGOUT\r\n");
+    while !matches!(session.poll(NOW), Some(Action::Closed(_))) {}
+    assert!(session.recv_slot().is_none(), "the session is over");
+}
+
+/// A session that waits only for the effect in flight needs not be woken, though its client was not told all.
+#[test]
+fn a_broken_connection_has_no_deadline() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {5+}\r\nhe");
+    while !matches!(
+        session.poll(NOW),
+        Some(Action::Effect(Effect::UploadBegin(_)))
+    ) {}
+    assert!(session.transmit(NOW).has_remaining());
+    assert!(session.deadline().is_some(), "output may stall");
+    session.handle_reset();
+    assert_eq!(session.deadline(), None);
+}
+
+#[test]
+fn an_account_is_known_once_it_signed_in() {
+    let mut session = signed_in();
+    assert!(effect(&mut session).is_none());
+    assert_eq!(session.account().map(|a| &*a.name), Some("tim"));
+}
+
+#[test]
+fn no_two_effects_have_the_same_token() {
+    let mut session = signed_in();
+    let mut tokens = BTreeSet::new();
+    for command in [&b"b CREATE b\r\n"[..], b"c CREATE c\r\n", b"d CREATE d\r\n"] {
+        put(&mut session, command);
+        let Some(Effect::Create(call)) = effect(&mut session) else {
+            panic!("CREATE creates")
+        };
+        let reply = call.unsupported();
+        assert!(tokens.insert(reply.token()), "{tokens:?}");
+        session.handle_reply(reply);
+    }
+}
+
+/// Flags that STORE told are not told again, though the store spoke first of what was before them.
+#[test]
+fn flags_that_were_told_are_not_told_again() {
+    let mut session = selected();
+    let uid = Uid::new(1).expect("not zero");
+    let seen = Flags {
+        system: SystemFlags::SEEN,
+        keywords: 0,
+    };
+    put(&mut session, b"c STORE 1 +FLAGS (\\Seen)\r\n");
+    let Some(Effect::SetFlags(call)) = effect(&mut session) else {
+        panic!("STORE sets flags")
+    };
+    session.handle_reply(call.answer(Ok(FlagsSet {
+        rows: vec![(uid, ModSeq(9), seen)],
+        changed: UidSet::from_ranges([(1, 1)]),
+        modseq: Some(ModSeq(9)),
+        ..FlagsSet::default()
+    })));
+    let call = asks_for_changes(&mut session, 5);
+    session.handle_reply(call.answer(Ok(no_changes(7))));
+    assert!(effect(&mut session).is_none());
+    put(&mut session, b"d NOOP\r\n");
+    let call = asks_for_changes(&mut session, 7);
+    let mut changes = no_changes(9);
+    changes.flags.push((uid, ModSeq(9), seen));
+    session.handle_reply(call.answer(Ok(changes)));
+    let (effect, said) = effect_and_output(&mut session);
+    assert!(effect.is_none(), "{effect:?}");
+    assert_eq!(said, "d OK NOOP completed\r\n");
+}
+
+/// A message that is gone for good has no row: FETCH says so, and UID FETCH is silent of it (RFC 9051 §6.4.9).
+#[test]
+fn only_fetch_by_number_misses_what_is_gone() {
+    for (command, answer) in [
+        ("FETCH 1 (FLAGS)", "c NO [EXPUNGEISSUED] "),
+        ("UID FETCH 1 (FLAGS)", "c OK "),
+    ] {
+        let mut session = selected();
+        put(&mut session, format!("c {command}\r\n").as_bytes());
+        let Some(Effect::Fetch(call)) = effect(&mut session) else {
+            panic!("{command} fetches")
+        };
+        session.handle_reply(call.answer(Ok(FetchPage::default())));
+        let call = asks_for_changes(&mut session, 5);
+        session.handle_reply(call.answer(Ok(no_changes(5))));
+        let (effect, said) = effect_and_output(&mut session);
+        assert!(effect.is_none(), "{effect:?}");
+        assert!(said.starts_with(answer), "{command}: {said}");
+    }
+}
+
+/// IDLE that could not be told what changed asks again when there is news, not over and over.
+#[test]
+fn idle_does_not_ask_a_store_that_fails_over_and_over() {
+    let mut session = selected();
+    put(&mut session, b"c IDLE\r\n");
+    for modseq in [6, 7] {
+        let call = asks_for_changes(&mut session, 5);
+        let error = StoreError::new(ErrorKind::Unavailable, "later");
+        session.handle_reply(call.answer(Err(error)));
+        assert!(effect(&mut session).is_none(), "it asks again for nothing");
+        session.handle_notice(Notice {
+            mailbox: INBOX,
+            modseq: Some(ModSeq(modseq)),
+        });
+    }
+    let call = asks_for_changes(&mut session, 5);
+    session.handle_reply(call.answer(Ok(no_changes(7))));
+    assert!(effect(&mut session).is_none());
+    session.handle_notice(Notice {
+        mailbox: INBOX,
+        modseq: Some(ModSeq(8)),
+    });
+    let _ = asks_for_changes(&mut session, 7);
+}
+
+/// The answer to a login may come late, and nothing is lost by not waiting for it.
+#[test]
+fn a_server_that_stops_waits_for_no_password() {
+    let stop: [fn(&mut Session); 2] = [
+        |session| session.handle_shutdown(Bye::Shutdown),
+        |session| session.handle_reset(),
+    ];
+    for (stop, reason) in stop
+        .iter()
+        .zip([CloseReason::Server(Bye::Shutdown), CloseReason::PeerClosed])
+    {
+        let mut session = connected();
+        put(&mut session, b"a LOGIN tim pw\r\n");
+        assert!(matches!(
+            effect(&mut session),
+            Some(Effect::Authenticate(_))
+        ));
+        assert!(session.poll(NOW).is_none());
+        stop(&mut session);
+        let Some(Action::Closed(closed)) = session.poll(NOW) else {
+            panic!("the session waits for the password")
+        };
+        assert_eq!(closed, reason);
+    }
+}
+
+/// STARTTLS waits until its answer was sent: what is written after the switch is under TLS.
+#[test]
+fn tls_begins_once_its_answer_is_out() {
+    let mut config = Config::default();
+    config.starttls = true;
+    let mut session = Session::new(Arc::new(config), Peer::default(), [0; 32], NOW);
+    put(&mut session, b"a STARTTLS\r\nhello");
+    while let Some(action) = session.poll(NOW) {
+        assert!(matches!(action, Action::Event(_)), "{action:?}");
+    }
+    let mut transmit = session.transmit(NOW);
+    assert!(transmit.has_remaining());
+    transmit.advance(transmit.remaining());
+    let Some(Action::Switch(Switch::StartTls { residue })) = session.poll(NOW) else {
+        panic!("the answer is out")
+    };
+    assert_eq!(&residue[..], b"hello");
 }

@@ -240,7 +240,7 @@ impl Session {
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
         // A session that ends waits for nothing but the effect in flight.
-        let ends = self.end.closed || self.end.reason.is_some();
+        let ends = self.end.reason.is_some();
         (!ends)
             .then(|| self.timers.next(!self.out.is_empty()))
             .flatten()
