@@ -291,3 +291,35 @@ impl Drop for Membership {
         waiting.into_iter().for_each(Waker::wake);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pillarbox_core::id::{MailboxId, ModSeq};
+
+    use super::*;
+
+    #[test]
+    fn who_watches_no_more_hears_nothing_more() {
+        let (hub, inbox) = (Hub::default(), Arc::new(Inbox::default()));
+        let entered = hub.enter(inbox.clone(), None, &Settings::default());
+        let membership = entered.expect("there is room");
+        let mailbox = MailboxRef {
+            owner: AccountId(1),
+            id: MailboxId(1),
+        };
+        let tell = || {
+            let modseq = Some(ModSeq(2));
+            hub.notices()(Notice { mailbox, modseq });
+            inbox.take(None).is_some()
+        };
+        assert!(!tell(), "nothing is watched yet");
+        membership.watch(mailbox);
+        assert!(tell());
+        membership.unwatch(mailbox);
+        assert!(!tell());
+        membership.watch(mailbox);
+        drop(membership);
+        assert!(!tell());
+        assert!(hub.state().watchers.is_empty(), "it is forgotten");
+    }
+}

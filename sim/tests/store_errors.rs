@@ -274,3 +274,17 @@ fn a_body_that_fails_inside_its_literal_ends_the_session() {
         None => assert!(said.contains("t NO [UNAVAILABLE]"), "{said}"),
     }
 }
+
+/// Before its length is told, NIL stands for it, and it is not asked for again.
+#[test]
+fn a_body_that_fails_before_its_literal_is_nil() {
+    let mut server = Server::new();
+    for command in [LOGIN, LARGE, SELECT] {
+        server.command(command);
+    }
+    server.failing = Some(("ReadBody", ErrorKind::Unavailable));
+    let said = server.command("FETCH 1 (BINARY.PEEK[1] UID)");
+    let fetched = "* 1 FETCH (BINARY[1] NIL UID 1)\r\n";
+    assert!(said.starts_with(fetched), "{said}");
+    assert!(said.contains("t NO [UNAVAILABLE]"), "{said}");
+}

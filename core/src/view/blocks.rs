@@ -448,6 +448,26 @@ mod tests {
     }
 
     #[test]
+    fn windows_have_every_member_from_the_first_one_on() {
+        let ends = [(1, 3), (5, 5), (90_000, 90_001), (200_000, 400_000)];
+        let set = UidSet::from_ranges(ends);
+        let blocks = Blocks::new(&set);
+        let edges = ends.iter().flat_map(|&(a, b)| [a, b, b + 1]);
+        for from in edges.chain(blocks.blocks.iter().map(Block::last)) {
+            let mut found = UidSet::new();
+            let mut next = Some(from);
+            while let Some(at) = next {
+                let (some, then) = blocks.window(at, 1);
+                assert!(then.is_none_or(|then| then > at), "{from}: {at}");
+                found = found.union(&some);
+                next = then;
+            }
+            let wanted = set.intersection(&UidSet::from_ranges([(from, u32::MAX)]));
+            assert_eq!(found, wanted, "from {from}");
+        }
+    }
+
+    #[test]
     fn the_smaller_form_is_taken() {
         let singles = |n: u32| UidSet::from_ranges((1..=n).map(|i| (2 * i, 2 * i)));
         let form = |set: &UidSet| Blocks::new(set).blocks.remove(0).members;

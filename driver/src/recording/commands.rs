@@ -7,6 +7,8 @@ use super::fill::{literal, quoted};
 
 /// What stands for an octet of the client's.
 pub(super) const CLIENT: u8 = b'x';
+/// What the framer finds a message of APPEND by, behind a tag.
+const NAME: &[u8] = b" APPEND";
 /// SASL mechanisms whose names stay.
 const MECHANISMS: &str = "ANONYMOUS CRAM-MD5 DIGEST-MD5 EXTERNAL GSSAPI LOGIN NTLM OAUTHBEARER PLAIN SCRAM-SHA-1 \
     SCRAM-SHA-256 XOAUTH2";
@@ -39,6 +41,19 @@ pub(super) fn known(octets: &[u8], from: usize, name: &str, valid: bool) -> Vec<
 /// A line that is no command: nothing of it is known.
 pub(super) fn unknown(octets: &[u8]) -> Vec<u8> {
     words(octets, |_| false)
+}
+
+/// A piece of APPEND whose tag is none: the name stays, since it says that a message follows, and there is no tag still.
+pub(super) fn untagged(piece: &[u8]) -> Vec<u8> {
+    let space = piece.iter().position(|b| *b == b' ').unwrap_or(0);
+    let (tag, rest) = piece.split_at(space);
+    let name = if tag.is_empty() { 0 } else { NAME.len() };
+    let (name, rest) = rest.split_at(name.min(rest.len()));
+    let mut tag = unknown(tag);
+    if let Some(first) = tag.first_mut().filter(|b| **b == CLIENT) {
+        *first = b'*';
+    }
+    [&tag, name, &unknown(rest)].concat()
 }
 
 /// The names of header fields that a FETCH asks for, in lower case.

@@ -195,7 +195,7 @@ impl Filler {
         }
         let filled = match self.name(&piece) {
             Some((name, from)) => commands::known(&piece, from, name, false),
-            None => commands::unknown(&piece),
+            None => commands::untagged(&piece),
         };
         [&filled, &octets[piece.len()..]].concat()
     }

@@ -150,6 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_password_is_right_when_all_of_it_is() {
+        assert!(same_octets(b"pw", b"pw"));
+        for wrong in [&b""[..], b"p", b"w", b"pw ", b"pwpw", b"pw\0", b"Pw", b"wp"] {
+            assert!(!same_octets(b"pw", wrong) && !same_octets(wrong, b"pw"));
+        }
+    }
+
+    #[test]
     fn an_ipv6_network_is_one_host() {
         let of = |text: &str| one_host(text.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));

@@ -220,6 +220,24 @@ fn what_was_refused_is_not_told() {
     assert_eq!(told.load(Relaxed), done);
 }
 
+/// A command that is refused leaves nothing, though it was the first of its account, which it would have begun with an INBOX.
+#[test]
+fn what_was_refused_is_not_half_there() {
+    let temp = Temp::new();
+    let store = temp.open(open_files());
+    let client = Client::new(&store, 1);
+    let refused = client.delete("nobox").unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NonExistent, "{refused}");
+    client.append("INBOX", b"kept").unwrap();
+    let before = client.state().unwrap();
+    assert_eq!(before[0].messages.len(), 1);
+    drop(store);
+    verify(&temp.0, |p| panic!("{p}")).unwrap();
+    rebuild(&temp.0).unwrap();
+    let store = temp.open(open_files());
+    assert_eq!(Client::new(&store, 1).state().unwrap(), before);
+}
+
 /// One change is in doubt, those after it are refused, and mail can be read; opened again the store is well.
 #[test]
 fn after_a_panic_of_the_writer_changes_are_refused() {
