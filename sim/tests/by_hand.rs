@@ -15,7 +15,9 @@ use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Bye, CloseReason, Config, Peer, Session, Switch};
+use pillarbox_core::session::{
+    Action, Bye, CloseReason, Condition, Config, Event, Peer, Session, Switch,
+};
 use pillarbox_core::set::UidSet;
 
 const NOW: Now = Now {
@@ -458,4 +460,34 @@ fn tls_begins_once_its_answer_is_out() {
         panic!("the answer is out")
     };
     assert_eq!(&residue[..], b"hello");
+}
+
+/// Whoever counts commands is told the name of one that is refused too, if it has one.
+#[test]
+fn a_refused_command_is_told_by_its_name() {
+    let long = format!("b LOGIN {} pw\r\n", "x".repeat(100_000));
+    for (command, called) in [
+        ("b NOOP x\r\n", "NOOP"),
+        ("b ODD\r\n", "?"),
+        (long.as_str(), "LOGIN"),
+    ] {
+        let mut session = connected();
+        let mut rest = command.as_bytes();
+        let mut told = Vec::new();
+        loop {
+            while let Some(action) = session.poll(NOW) {
+                if let Action::Event(Event::Command { name, condition }) = action {
+                    assert_eq!(condition, Condition::Bad);
+                    told.push(name);
+                }
+            }
+            let Some(mut slot) = session.recv_slot().filter(|_| !rest.is_empty()) else {
+                break;
+            };
+            let (now, later) = rest.split_at(slot.capacity().min(rest.len()));
+            slot.put(now);
+            rest = later;
+        }
+        assert_eq!(told, [called]);
+    }
 }

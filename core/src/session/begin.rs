@@ -168,10 +168,7 @@ impl Session {
                 let (tag, row) = (head.slice_ref(tag), named(rest));
                 self.current = Some(Current {
                     tag,
-                    row: Row {
-                        tell: Tell::Nothing,
-                        ..row
-                    },
+                    row,
                     done: Some(Done::bad(text)),
                     told: false,
                 });
