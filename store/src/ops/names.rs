@@ -184,7 +184,8 @@ pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
 
 pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -> Result<Purged> {
     let (owner, limit) = (op.actor.account, op.limit.max(1));
-    let subscriptions = t.subscriptions(owner, None, limit)?;
+    let mut subscriptions = t.subscriptions(owner)?;
+    subscriptions.truncate(limit);
     for name in &subscriptions {
         t.set_subscribed(owner, name, false)?;
     }

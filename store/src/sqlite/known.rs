@@ -26,7 +26,7 @@ impl News {
     pub(super) fn of(effect: &Effect) -> Option<Self> {
         let mailbox = match effect {
             Effect::UploadCommit(call) => Some(Some(call.op().name.clone())),
-            Effect::Delete(_) | Effect::Rename(_) => Some(None),
+            Effect::Delete(_) | Effect::Rename(_) | Effect::Purge(_) => Some(None),
             _ => None,
         };
         ops::owner(effect).map(|owner| Self { owner, mailbox })
