@@ -200,11 +200,15 @@ impl Writer {
         if last > AHEAD / 16 || self.written + last <= self.ready || to <= self.ready {
             return;
         }
-        self.ready = to;
-        let room = usize::try_from(to - self.written).unwrap_or(0);
-        if self.file.write(&vec![0; room], self.written).is_err() {
-            // Where there is no room for zeros, what matters may still find some.
-            self.give_back();
+        while self.ready < to {
+            let zeros = &ZEROS[..usize::try_from(to - self.ready)
+                .map_or(ZEROS.len(), |left| left.min(ZEROS.len()))];
+            let at = self.ready;
+            self.ready += zeros.len() as u64;
+            if self.file.write(zeros, at).is_err() {
+                // Where there is no room for zeros, what matters may still find some.
+                return self.give_back();
+            }
         }
     }
 
@@ -306,3 +310,4 @@ fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Ou
 const KEPT: usize = 256 << 10;
 /// Octets of zeros behind the end of a segment that has as many; fewer while it is small.
 const AHEAD: u64 = 1 << 20;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
