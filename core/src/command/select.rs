@@ -266,14 +266,12 @@ impl Select {
                 return leave(s, done);
             }
         };
-        let (Some(missed), Some(selected)) = (&mut self.missed, &mut s.selected) else {
+        // A row may be newer than an expunge that is not told here; HIGHESTMODSEQ, told already, is not (RFC 7162 §3.2.5).
+        let Some(missed) = &mut self.missed else {
             return self.done();
         };
-        let to = missed.changes.to;
         missed.flags = 0;
         missed.changes.take_page(page);
-        // Expunges up to a row that is newer than what was told before were not told.
-        selected.holds |= missed.changes.newest() > to;
         Step::Again
     }
 
