@@ -1,8 +1,10 @@
 //! Bringing the index's own log into the database, by the one who writes: SQLite, which does it of itself, keeps to itself what failed.
 
 use std::cell::Cell;
+use std::io;
 use std::path::PathBuf;
 
+use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -20,29 +22,38 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Of an index that was just opened. What a crash left of it is made durable.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            doubtful: Cell::new(true),
+        let doubtful = Cell::new(true);
+        let log = Self { path, doubtful };
+        // What fails here is tried again before it matters.
+        let _ = log.make_durable();
+        log
+    }
+
+    fn make_durable(&self) -> io::Result<()> {
+        if self.doubtful.get() {
+            write_again(&self.path, 0, self.len())?;
+            self.doubtful.set(false);
         }
+        Ok(())
+    }
+
+    fn len(&self) -> u64 {
+        self.path.metadata().map_or(0, |m| m.len())
     }
 
     /// Keeps it from growing for ever. What fails is tried again after the next transaction.
     pub(super) fn bound(&self, conn: &Connection, doubt: &Doubt) {
-        let len = self.path.metadata().map_or(0, |m| m.len());
-        if len > MOST.unsigned_abs() {
+        if self.len() > MOST.unsigned_abs() {
             let _ = self.checkpoint(conn, doubt);
         }
     }
 
     /// Whether all of it is in the database and synced.
     pub(super) fn checkpoint(&self, conn: &Connection, doubt: &Doubt) -> Result<bool> {
-        if self.doubtful.get() {
-            let len = self.path.metadata().map_or(0, |m| m.len());
-            let written = write_again(&self.path, 0, len);
-            written.map_err(|e| error::io("index log", &e))?;
-        }
-        self.doubtful.set(true);
+        let durable = self.make_durable();
+        durable.map_err(|e| error::io("index log", &e))?;
         let sql = "PRAGMA wal_checkpoint(PASSIVE)";
         let told = conn.query_row(sql, [], |r| {
             Ok((
@@ -51,8 +62,11 @@ impl Log {
                 r.get::<_, i64>(2)?,
             ))
         });
-        let (busy, all, done) = told.map_err(|e| doubt.judge(e))?;
-        self.doubtful.set(false);
+        let told = told.map_err(|e| doubt.judge(e));
+        // Where there is no room the log was synced: it is the database that lacks it.
+        let failed = |e: &StoreError| e.kind != ErrorKind::OverQuota;
+        self.doubtful.set(told.as_ref().is_err_and(failed));
+        let (busy, all, done) = told?;
         Ok(busy == 0 && all == done)
     }
 
