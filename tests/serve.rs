@@ -13,6 +13,8 @@ mod log;
 mod record;
 #[path = "serve/signals.rs"]
 mod signals;
+#[path = "serve/sockets.rs"]
+mod sockets;
 
 use std::time::{Duration, Instant};
 

@@ -31,8 +31,10 @@ const ROUNDS: usize = 64;
 /// Milliseconds for a TLS handshake; no octet extends them.
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 const HANDSHAKE: u64 = 30_000;
-/// Milliseconds for the last octets to leave after the session ended.
+/// Milliseconds for the last octets to leave after the session ended, and for a peer that is still sending to end.
 const LINGER: u64 = 5_000;
+/// Octets of a peer that is still sending that are taken and thrown away.
+const UNHEARD: usize = 256 << 10;
 /// Milliseconds for the command being answered to end when the server ends the session: a client that holds one open holds up nothing.
 const LEAVE: u64 = 9_000;
 
@@ -52,8 +54,20 @@ pub struct Connection<S, C> {
     record: Record,
     /// Set when the session ended: the reason, and until when its last octets may take.
     ended: Option<(CloseReason, Tick)>,
+    end: End,
     /// Set when the server ends the session: until when the command being answered may take.
     leave: Option<(Bye, Tick)>,
+}
+
+/// How far the stream's end has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// The writing side is open.
+    Open,
+    /// It is closed; so many more octets of the peer are thrown away.
+    Closed(usize),
+    /// Nothing is waited for any more.
+    Over,
 }
 
 /// What stands between the session and the stream.
@@ -109,6 +123,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             broken: false,
             record,
             ended: None,
+            end: End::Open,
             leave: None,
         };
         if tls && !connection.begin_tls(&Bytes::new(), false) {
@@ -180,7 +195,11 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         }
         let tick = self.clock.now().tick.max(next);
         if self.transport_deadline().is_some_and(|d| d <= tick) {
-            return Err(io::ErrorKind::TimedOut.into());
+            if self.end == End::Open {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.end = End::Over;
+            return Ok(true);
         }
         self.session.handle_timeout(Now { tick, ..now });
         Ok(true)
@@ -325,16 +344,51 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
 
     /// Everything is sent and the stream closed, or will never be.
     fn finished(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let Some((reason, _)) = self.ended else {
+            return false;
+        };
         if self.broken {
-            return self.ended.is_some();
+            return true;
         }
-        if self.ended.is_none()
-            || self.session.transmit(now).has_remaining()
-            || !self.layer_closed()
-        {
+        if self.session.transmit(now).has_remaining() || !self.layer_closed() {
             return false;
         }
-        !matches!(self.stream.poll_close(cx), Poll::Pending)
+        if self.end == End::Open {
+            match self.stream.poll_close(cx) {
+                Poll::Ready(Ok(())) => self.end = End::Closed(UNHEARD),
+                Poll::Ready(Err(_)) => self.end = End::Over,
+                Poll::Pending => return false,
+            }
+        }
+        self.unheard(cx, reason);
+        self.end == End::Over
+    }
+
+    /// Throws away what the peer still sends. A stream that is dropped with unread octets, or that gets some later, is reset, and a reset may
+    /// take the last lines from a peer that has not read them yet (RFC 1122 §4.2.2.13). A peer that was not sending is not waited for.
+    fn unheard(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
+        let mut buffer = [0; READ];
+        while let End::Closed(left) = self.end {
+            self.end = match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(n)) if n > 0 && n < left => {
+                    self.record.summary.octets_in += n as u64;
+                    End::Closed(left - n)
+                }
+                Poll::Ready(_) => End::Over,
+                Poll::Pending if is_still_sending(reason, left < UNHEARD) => return,
+                Poll::Pending => End::Over,
+            };
+        }
+    }
+}
+
+/// Whether more octets are likely on their way; `heard`: some came after the end.
+fn is_still_sending(reason: CloseReason, heard: bool) -> bool {
+    match reason {
+        CloseReason::TooBig | CloseReason::TooManyBad => true,
+        // There may be very many of them: they hold no place any longer.
+        CloseReason::Server(Bye::TooManyConnections) => false,
+        _ => heard,
     }
 }
 

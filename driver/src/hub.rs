@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -12,7 +13,7 @@ use pillarbox_core::session::Bye;
 use pillarbox_store::{Notices, one_host};
 
 use crate::inbox::Inbox;
-use crate::service::Settings;
+use crate::service::{ListenerKind, Settings};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What all connections of a server share; cheap to clone.
@@ -28,8 +29,13 @@ struct State {
     /// Connections that were one too many and are being told so; they count for no cap.
     refused: usize,
     stopping: bool,
+    /// Listeners that come, and addresses that are listened on no longer, since that was last asked.
+    listeners: Vec<(SocketAddr, Change)>,
     waiting: Vec<Waker>,
 }
+
+/// A listener that comes; `None`: the one of this address goes.
+pub(crate) type Change = Option<(TcpListener, ListenerKind)>;
 
 #[derive(Debug)]
 struct Entry {
@@ -101,6 +107,39 @@ impl Hub {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    /// Connections of this listener too are accepted, at once or when the service is run; its address.
+    ///
+    /// # Errors
+    /// It is of no use.
+    pub fn listen(&self, listener: TcpListener, kind: ListenerKind) -> io::Result<SocketAddr> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        self.change(address, Some((listener, kind)));
+        Ok(address)
+    }
+
+    /// No more connections are accepted at this address, and it is given back in a moment; those that are there live on. For listeners of
+    /// [`Hub::listen`] and those that a runtime was started with.
+    pub fn close(&self, address: SocketAddr) {
+        self.change(address, None);
+    }
+
+    fn change(&self, address: SocketAddr, change: Change) {
+        let waiting = {
+            let mut state = self.state();
+            state.listeners.push((address, change));
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes what changed; what changes next wakes the waker.
+    pub(crate) fn listeners(&self, waker: &Waker) -> Vec<(SocketAddr, Change)> {
+        let mut state = self.state();
+        state.wait(waker);
+        std::mem::take(&mut state.listeners)
+    }
+
     /// Returns when the server is to stop.
     pub async fn stopping(&self) {
         self.until(|state| state.stopping).await;
@@ -117,9 +156,7 @@ impl Hub {
             if met(&state) {
                 return Poll::Ready(());
             }
-            if !state.waiting.iter().any(|w| w.will_wake(cx.waker())) {
-                state.waiting.push(cx.waker().clone());
-            }
+            state.wait(cx.waker());
             Poll::Pending
         })
         .await;
@@ -228,6 +265,12 @@ impl Membership {
 }
 
 impl State {
+    fn wait(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|w| w.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+
     fn counted(&self) -> usize {
         self.connections.len() - self.refused
     }

@@ -18,7 +18,8 @@ pub trait Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
 
-    /// Closes the writing side; without a word of one's own that waits until the stream is dropped.
+    /// Closes the writing side, once; what the peer sends can be read until the stream is dropped. Without a word of one's own the writing side
+    /// closes when the stream is dropped, and a peer that is still sending hears of the end some seconds later.
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,5 +1,6 @@
 //! One IMAP connection and what connections share, for any runtime: the event loop is a `Future` over two small traits, TLS is a layer of octets.
 
+mod accept;
 mod connection;
 mod hub;
 mod inbox;
@@ -11,6 +12,7 @@ mod sync;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 mod tls;
 
+pub use accept::{Listener, accept, accept_all, drain};
 pub use connection::Connection;
 pub use hub::Hub;
 pub use io::{Clock, NonBlocking, Stream, SystemClock};

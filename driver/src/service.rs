@@ -1,6 +1,7 @@
 //! What a server is made of, whatever runs it.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -31,6 +32,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A connection ended.
     fn closed(&self, peer: Option<SocketAddr>, summary: &Summary);
+
+    /// Connections cannot be accepted, most often since the system gives no more file descriptors; told once until one is accepted again.
+    fn accept_failed(&self, _error: &io::Error) {}
 }
 
 /// An observer that looks away.

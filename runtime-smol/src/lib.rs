@@ -2,20 +2,19 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use async_io::{Async, Timer};
-use futures_lite::{AsyncRead, AsyncWrite, FutureExt, future};
+use futures_lite::{AsyncRead, AsyncWrite, future};
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, SystemClock};
+use pillarbox_driver::{
+    Clock, Connection, Listener, ListenerKind, Service, Stream, SystemClock, accept, accept_all,
+    drain,
+};
 use smol::Executor;
-
-/// Connections have so long to end after the service was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Accepts connections and runs them on `executor` until the service's hub is told to stop.
 ///
@@ -27,36 +26,44 @@ pub async fn serve(
     service: Arc<Service>,
     executor: &Executor<'static>,
 ) -> io::Result<()> {
-    let hub = service.hub().clone();
-    loop {
-        let accepted = async { Some(listener.accept().await) };
-        let stopping = async {
-            hub.stopping().await;
-            None
-        };
-        match stopping.or(accepted).await {
-            None => return Ok(()),
-            Some(Ok((stream, peer))) => {
-                // Answers are written whole: waiting to fill packets only delays them.
-                let _ = stream.get_ref().set_nodelay(true);
-                let connection = Connection::new(
-                    service.clone(),
-                    kind,
-                    Tcp(stream),
-                    SmolClock::new(),
-                    Some(peer),
-                );
-                executor.spawn(connection).detach();
+    accept(Accepting { listener, executor }, kind, service).await
+}
+
+/// A listener as the driver wants it.
+struct Accepting<'a> {
+    listener: Async<TcpListener>,
+    executor: &'a Executor<'static>,
+}
+
+impl Listener for Accepting<'_> {
+    type Stream = Tcp;
+    type Clock = SmolClock;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        loop {
+            match self.listener.get_ref().accept() {
+                Ok((stream, peer)) => {
+                    // Answers are written whole: waiting to fill packets only delays them.
+                    let _ = stream.set_nodelay(true);
+                    return Poll::Ready(Ok((Tcp(Async::new(stream)?), peer)));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
             }
-            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
-            Some(Err(_)) => {
-                Timer::after(Duration::from_millis(100)).await;
-            }
+            ready!(self.listener.poll_readable(cx))?;
         }
+    }
+
+    fn clock(&self) -> SmolClock {
+        SmolClock::new()
+    }
+
+    fn spawn(&mut self, connection: Connection<Tcp, SmolClock>) {
+        self.executor.spawn(connection).detach();
     }
 }
 
-/// Runs a service on listeners of the standard library until its hub is told to stop and its connections have ended; blocks. There is a
+/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have ended; blocks. There is a
 /// thread for each core.
 ///
 /// # Errors
@@ -76,7 +83,7 @@ pub fn run(listeners: Vec<(TcpListener, ListenerKind)>, service: Arc<Service>) -
             })?;
         running.push(thread);
     }
-    let result = future::block_on(executor.run(accept(listeners, service, &executor)));
+    let result = future::block_on(executor.run(serve_all(listeners, service, &executor)));
     drop(stop);
     for thread in running {
         // A thread that panicked has said so.
@@ -85,25 +92,17 @@ pub fn run(listeners: Vec<(TcpListener, ListenerKind)>, service: Arc<Service>) -
     result
 }
 
-async fn accept(
+async fn serve_all(
     listeners: Vec<(TcpListener, ListenerKind)>,
     service: Arc<Service>,
-    executor: &Arc<Executor<'static>>,
+    executor: &Executor<'static>,
 ) -> io::Result<()> {
-    let mut tasks = Vec::new();
-    for (listener, kind) in listeners {
+    let listen = |listener: TcpListener| -> io::Result<_> {
         let listener = Async::new(listener)?;
-        let (service, on) = (service.clone(), executor.clone());
-        tasks.push(executor.spawn(async move { serve(listener, kind, service, &on).await }));
-    }
-    for task in tasks {
-        task.await?;
-    }
-    let drained = service.hub().drained();
-    let late = async {
-        Timer::after(GRACE).await;
+        Ok(Accepting { listener, executor })
     };
-    drained.or(late).await;
+    accept_all(listeners, service.clone(), listen).await?;
+    drain(service.hub(), SmolClock::new()).await;
     Ok(())
 }
 

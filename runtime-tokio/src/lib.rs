@@ -2,19 +2,19 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, SystemClock};
+use pillarbox_driver::{
+    Clock, Connection, Listener, ListenerKind, Service, Stream, SystemClock, accept, accept_all,
+    drain,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
-
-/// Connections have so long to end after the service was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Accepts connections until the service's hub is told to stop.
 ///
@@ -25,26 +25,33 @@ pub async fn serve(
     kind: ListenerKind,
     service: Arc<Service>,
 ) -> io::Result<()> {
-    let hub = service.hub().clone();
-    let stopping = hub.stopping();
-    tokio::pin!(stopping);
-    loop {
-        tokio::select! {
-            () = &mut stopping => return Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    // Answers are written whole: waiting to fill packets only delays them.
-                    let _ = stream.set_nodelay(true);
-                    tokio::spawn(Connection::new(service.clone(), kind, Tcp(stream), TokioClock::new(), Some(peer)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
-                Err(_) => sleep(Duration::from_millis(100)).await,
-            },
-        }
+    accept(Accepting(listener), kind, service).await
+}
+
+/// A listener as the driver wants it.
+struct Accepting(TcpListener);
+
+impl Listener for Accepting {
+    type Stream = Tcp;
+    type Clock = TokioClock;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
+        let (stream, peer) = ready!(self.0.poll_accept(cx))?;
+        // Answers are written whole: waiting to fill packets only delays them.
+        let _ = stream.set_nodelay(true);
+        Poll::Ready(Ok((Tcp(stream), peer)))
+    }
+
+    fn clock(&self) -> TokioClock {
+        TokioClock::new()
+    }
+
+    fn spawn(&mut self, connection: Connection<Tcp, TokioClock>) {
+        tokio::spawn(connection);
     }
 }
 
-/// Runs a service on listeners of the standard library until its hub is told to stop and its connections have ended; blocks.
+/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have ended; blocks.
 ///
 /// # Errors
 /// The runtime cannot be built, or a listener is of no use.
@@ -56,19 +63,9 @@ pub fn run(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut tasks = Vec::new();
-        for (listener, kind) in listeners {
-            listener.set_nonblocking(true)?;
-            tasks.push(tokio::spawn(serve(
-                TcpListener::from_std(listener)?,
-                kind,
-                service.clone(),
-            )));
-        }
-        for task in tasks {
-            task.await.map_err(io::Error::other)??;
-        }
-        let _ = tokio::time::timeout(GRACE, service.hub().drained()).await;
+        let listen = |listener| TcpListener::from_std(listener).map(Accepting);
+        accept_all(listeners, service.clone(), listen).await?;
+        drain(service.hub(), TokioClock::new()).await;
         Ok(())
     })
 }

@@ -161,6 +161,11 @@ impl Observer for Log {
             .field("seconds", seconds);
         self.write(line);
     }
+
+    fn accept_failed(&self, error: &io::Error) {
+        let line = Line::new(Level::Error, "accept_failed");
+        self.write(line.field("error", error));
+    }
 }
 
 fn refusal(kind: ErrorKind) -> &'static str {

@@ -1,12 +1,13 @@
 //! `pillarbox serve`: the server that a configuration describes.
 
 use std::error::Error;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use pillarbox::driver::{Hub, Service, TlsConfig};
+use pillarbox::driver::{Hub, ListenerKind, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
     AccountError, AccountTable, Accounts, Backend, Embedded, FileAccounts, Options, StoredAccounts,
@@ -15,7 +16,7 @@ use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::check::{load_file, load_tls, read_tls, tls_fault};
-use super::config::{self, Config, Source};
+use super::config::{self, Config, Listener, Source};
 use super::control::Control;
 use super::log::{Level, Line, Log};
 use super::record::Recordings;
@@ -62,8 +63,10 @@ impl Serve {
         let server = builder.build()?;
         let _control = people.control(&config, mail, server.hub())?;
         let lines = addresses(&server, &config);
+        let addresses = server.addresses().iter().copied();
         let reload = Reload {
             path: self.config,
+            listening: config.listen.iter().cloned().zip(addresses).collect(),
             began: config,
             people,
             service: Arc::downgrade(server.service()),
@@ -83,16 +86,18 @@ impl Serve {
 /// A line for each listener, with the port that 0 became.
 fn addresses(server: &Server, config: &Config) -> Vec<Line> {
     let listeners = server.addresses().iter().zip(&config.listen);
-    let lines = listeners.map(|(address, listener)| {
-        let tls = match (listener.implicit_tls, &config.tls) {
-            (true, _) => "implicit",
-            (false, Some(_)) => "starttls",
-            (false, None) => "none",
-        };
-        let line = Line::new(Level::Info, "listening");
-        line.field("address", address).field("tls", tls)
-    });
+    let lines = listeners.map(|(address, listener)| listening(*address, listener, config));
     lines.collect()
+}
+
+fn listening(address: SocketAddr, listener: &Listener, config: &Config) -> Line {
+    let tls = match (listener.implicit_tls, &config.tls) {
+        (true, _) => "implicit",
+        (false, Some(_)) => "starttls",
+        (false, None) => "none",
+    };
+    let line = Line::new(Level::Info, "listening");
+    line.field("address", address).field("tls", tls)
 }
 
 /// As many descriptors as the system gives, and no more connections than fit in.
@@ -189,6 +194,8 @@ struct Reload {
     path: PathBuf,
     /// The configuration the server began with: some of it stays.
     began: Config,
+    /// What is listened on now, and at which address.
+    listening: Vec<(Listener, SocketAddr)>,
     people: People,
     /// Not held, so that the store is closed before the process ends.
     service: Weak<Service>,
@@ -197,17 +204,21 @@ struct Reload {
 }
 
 impl Reload {
-    fn on_signal(self) -> signals::Reload {
+    fn on_signal(mut self) -> signals::Reload {
         Box::new(move || self.run())
     }
 
-    fn run(&self) {
+    fn run(&mut self) {
         let Some(service) = self.service.upgrade() else {
             return;
         };
         let config = match Config::read(&self.path) {
             Ok(config) => config,
             Err(error) => return self.refused("configuration", &error.to_string()),
+        };
+        let opened = match self.open(&config) {
+            Ok(opened) => opened,
+            Err(error) => return self.refused("listeners", &error),
         };
         if let Err(error) = self.certificates(&config) {
             self.refused("certificates", &error);
@@ -216,24 +227,87 @@ impl Reload {
             self.refused("accounts", &error);
         }
         let mut settings = within_descriptors(config.settings.clone(), &self.log);
-        if self.needs_restart(&config) {
-            // It was checked against other listeners than there are.
-            settings.plaintext_login &= service.settings().plaintext_login;
-            let text =
-                "store, listen, tls (there or not), accounts and record change at a restart only";
+        let waits = self.needs_restart(&config);
+        if !waits.is_empty() {
             let line = Line::new(Level::Warn, "restart_needed");
-            self.log.write(line.field("why", text));
+            self.log.write(line.field("what", waits.join(",")));
+        }
+        if self.listen(service.hub(), &config, opened) || !waits.is_empty() {
+            // It was checked against other listeners than there are, or have been until now.
+            settings.plaintext_login &= service.settings().plaintext_login;
         }
         service.replace_settings(settings);
         self.log.write(Line::new(Level::Info, "reloaded"));
     }
 
-    fn needs_restart(&self, config: &Config) -> bool {
-        config.store != self.began.store
-            || config.listen != self.began.listen
-            || config.tls.is_some() != self.began.tls.is_some()
-            || config.accounts != self.began.accounts
-            || config.record != self.began.record
+    /// What is other than it was and stays so until a restart.
+    fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
+        let began = &self.began;
+        let changed = [
+            ("store", config.store != began.store),
+            ("tls", config.tls.is_some() != began.tls.is_some()),
+            ("accounts", config.accounts != began.accounts),
+            ("record", config.record != began.record),
+        ];
+        let changed = changed.into_iter().filter(|(_, is)| *is);
+        changed.map(|(what, _)| what).collect()
+    }
+
+    /// Whether listeners can be others: those of a configuration that has TLS where this server has none cannot be had, and the other way round.
+    fn can_listen(&self, config: &Config) -> bool {
+        config.tls.is_some() == self.began.tls.is_some()
+    }
+
+    /// Binds what is not listened on yet: all of it, or nothing changes.
+    fn open(&self, config: &Config) -> Result<Vec<(Listener, TcpListener)>, String> {
+        if !self.can_listen(config) {
+            return Ok(Vec::new());
+        }
+        let mut there: Vec<&Listener> = self.listening.iter().map(|(l, _)| l).collect();
+        let mut opened = Vec::new();
+        for listener in &config.listen {
+            if let Some(at) = there.iter().position(|l| *l == listener) {
+                there.swap_remove(at);
+                continue;
+            }
+            let bound = TcpListener::bind(listener.address);
+            let bound = bound.map_err(|e| format!("cannot listen on {}: {e}", listener.address))?;
+            opened.push((listener.clone(), bound));
+        }
+        Ok(opened)
+    }
+
+    /// Accepts from what was opened and no more from what is not named any more; whether anything changed.
+    fn listen(&mut self, hub: &Hub, config: &Config, opened: Vec<(Listener, TcpListener)>) -> bool {
+        if !self.can_listen(config) {
+            return false;
+        }
+        let mut named: Vec<&Listener> = config.listen.iter().collect();
+        let (kept, gone): (Vec<_>, Vec<_>) = self.listening.drain(..).partition(|(listener, _)| {
+            let at = named.iter().position(|l| *l == listener);
+            at.map(|at| named.swap_remove(at)).is_some()
+        });
+        self.listening = kept;
+        let changed = !gone.is_empty() || !opened.is_empty();
+        for (_, address) in gone {
+            hub.close(address);
+            let line = Line::new(Level::Info, "listener_closed");
+            self.log.write(line.field("address", address));
+        }
+        for (listener, bound) in opened {
+            let kind = match listener.implicit_tls {
+                true => ListenerKind::Tls,
+                false => ListenerKind::Plain,
+            };
+            match hub.listen(bound, kind) {
+                Ok(address) => {
+                    self.log.write(listening(address, &listener, config));
+                    self.listening.push((listener, address));
+                }
+                Err(error) => self.refused("listeners", &error.to_string()),
+            }
+        }
+        changed
     }
 
     fn certificates(&self, config: &Config) -> Result<(), String> {

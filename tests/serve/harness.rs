@@ -134,13 +134,16 @@ impl Server {
             lines,
             addresses: Vec::new(),
         };
-        let listeners = config.matches("[[listen]]").count();
-        for number in 1..=listeners {
-            let lines = server.wait_for_lines(&["event=listening"], number);
-            let address = value(&lines[number - 1], "address").parse();
-            server.addresses.push(address.expect("an address is named"));
-        }
+        server.find_listeners(config.matches("[[listen]]").count());
         server
+    }
+
+    /// Waits until it has said of so many listeners where they are; those that were closed count too.
+    pub fn find_listeners(&mut self, count: usize) {
+        let lines = self.wait_for_lines(&["event=listening"], count);
+        let addresses = lines.iter().map(|line| value(line, "address").parse());
+        let addresses = addresses.map(|address| address.expect("an address is named"));
+        self.addresses = addresses.collect();
     }
 
     pub fn address(&self, listener: usize) -> SocketAddr {
@@ -198,9 +201,12 @@ impl Server {
     }
 
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the server is there");
+    }
+
+    pub fn pid(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).expect("a process id");
-        let pid = Pid::from_raw(pid).expect("a process id");
-        kill_process(pid, signal).expect("the server is there");
+        Pid::from_raw(pid).expect("a process id")
     }
 
     /// SIGTERM; it must end well. Returns the log.

@@ -1,6 +1,6 @@
 //! SIGTERM and SIGINT end in good order, SIGHUP swaps what can be swapped.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::harness::{Client, Folder, PLAIN, Server};
+use super::harness::{Client, DEADLINE, Folder, PLAIN, Server};
 use super::on_each_runtime;
 
 #[test]
@@ -223,6 +223,75 @@ fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
         );
         let said = plain.command("a LOGIN ann pw");
         assert!(said.contains("a NO [PRIVACYREQUIRED] "), "{said}");
+        server.terminate();
+    });
+}
+
+#[test]
+fn sighup_adds_and_closes_listeners_and_connections_live_on() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("listeners-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "pw\n");
+        let mut server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+        let mut old = server.sign_in("ann", "pw");
+        let with = |listeners: &[SocketAddr], more: &str| {
+            let head = format!("{more}plaintext_login = true\nstore = \"store\"\n");
+            let listeners = listeners.iter();
+            listeners.fold(head, |all, address| {
+                format!("{all}[[listen]]\naddress = \"{address}\"\n")
+            })
+        };
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+
+        // One that is taken: nothing changes, the name no more than the listeners.
+        let taken = TcpListener::bind(any).expect("a port is free");
+        let address = taken.local_addr().expect("it has one");
+        folder.write(
+            "pillarbox.toml",
+            &with(&[any, any, address], "name = \"Other\"\n"),
+        );
+        server.signal(Signal::HUP);
+        let line = server.wait_for_log(&["event=reload_refused", "what=listeners"]);
+        assert!(
+            line.contains(&format!("cannot listen on {address}: ")),
+            "{line}"
+        );
+        assert!(server.connect(0).line().contains("Pillarbox ready"));
+        assert_eq!(server.wait_for_lines(&["event=listening"], 1).len(), 1);
+
+        // Two more.
+        folder.write("pillarbox.toml", &with(&[any, any, any], ""));
+        server.signal(Signal::HUP);
+        server.find_listeners(3);
+        server.wait_for_lines(&["event=reloaded"], 1);
+        for listener in 0..3 {
+            assert!(server.connect(listener).line().starts_with("* OK "));
+        }
+        let mut second = server.connect(1);
+        second.line();
+        let closed = server.address(1);
+
+        // The store stays, two go, and one that is named by its port comes.
+        drop(taken);
+        let config = with(&[address, any], "").replace("\"store\"", "\"other\"");
+        folder.write("pillarbox.toml", &config);
+        server.signal(Signal::HUP);
+        server.wait_for_log(&["level=warn", "event=restart_needed", "what=store"]);
+        server.wait_for_lines(&["event=listener_closed"], 2);
+        server.wait_for_lines(&["event=reloaded"], 2);
+        server.find_listeners(4);
+        assert_eq!(server.address(3), address);
+        assert!(server.connect(3).line().starts_with("* OK "));
+        // Who got in by them lives on.
+        assert!(old.command("b NOOP").contains("b OK "));
+        assert!(second.command("b LOGIN ann pw").contains("b OK "));
+        // Their addresses are given back, in a moment.
+        let began = Instant::now();
+        while TcpListener::bind(closed).is_err() {
+            assert!(began.elapsed() < DEADLINE, "{closed} is still taken");
+        }
+        assert!(!folder.path().join("other").exists());
         server.terminate();
     });
 }

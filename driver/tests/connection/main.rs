@@ -1,5 +1,6 @@
 //! The event loop over a wire in memory: no socket, no thread, no clock but the test's.
 
+mod accept;
 mod recording;
 mod tls;
 mod wire;
@@ -175,6 +176,72 @@ fn the_last_octets_are_not_waited_for_for_ever() {
     assert!(client.summary.is_none());
     client.wait(5_001);
     assert!(client.summary.is_some());
+}
+
+/// A client that was refused for the third time and goes on; the octets it sent after that.
+fn refused_and_going_on(service: &Arc<Service>, octets: usize) -> Client {
+    let mut client = connect(service);
+    client.send(b"x\r\nx\r\n");
+    client.send(b"x\r\n");
+    let said = client.said();
+    assert!(said.contains("\r\n* BYE "), "{said}");
+    assert!(client.pipe().closed, "it can read the end");
+    client.send(&vec![b'x'; octets]);
+    client
+}
+
+#[test]
+fn a_peer_that_goes_on_is_heard_out_so_that_the_last_line_is_not_lost() {
+    let service = builder().build();
+    let mut client = refused_and_going_on(&service, 200_000);
+    assert!(client.summary.is_none(), "dropped now it would be reset");
+    assert_eq!(client.unread(), 0);
+    client.pipe().eof = true;
+    client.run();
+    let summary = client.summary.take().expect("it ended");
+    assert_eq!(summary.reason, Some(CloseReason::TooManyBad));
+    assert_eq!((summary.error, summary.octets_in), (None, 200_009));
+}
+
+#[test]
+fn a_peer_that_goes_on_is_not_heard_for_ever() {
+    let service = builder().build();
+    let mut client = refused_and_going_on(&service, (256 << 10) - 1);
+    assert!(client.summary.is_none());
+    client.send(b"x");
+    assert!(client.summary.is_some(), "that is enough");
+
+    let mut client = refused_and_going_on(&service, 1);
+    client.wait(4_998);
+    assert!(client.summary.is_none());
+    client.wait(2);
+    let summary = client.summary.take().expect("it took too long");
+    assert_eq!(summary.reason, Some(CloseReason::TooManyBad));
+    assert_eq!(summary.error, None);
+    assert_eq!(service.hub().connections(), 0);
+}
+
+#[test]
+fn octets_that_were_not_read_are_thrown_away_at_the_end() {
+    let service = builder().max_connections(1, 1).build();
+    let kept = connect(&service);
+    // Refused at once, and it had sent something already: there may be very many of these, and none is waited for.
+    let mut refused = Client::sending(&service, b"a LOGIN tim pw\r\n");
+    assert!(refused.said().starts_with("* BYE "));
+    assert_eq!(refused.unread(), 0);
+    assert!(refused.summary.is_some());
+    drop(kept);
+    // One that is at something when the server stops.
+    let mut busy = connect(&service);
+    busy.said();
+    service.hub().shutdown();
+    busy.send(b"a NOOP\r\n");
+    assert!(busy.said().starts_with("* BYE "));
+    assert_eq!(busy.unread(), 0);
+    assert!(busy.summary.is_none(), "more may be on its way");
+    busy.pipe().eof = true;
+    busy.run();
+    assert!(busy.summary.is_some());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use pillarbox_core::now::{Now, Tick};
 use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, Summary};
 
 /// What both ends of a wire share.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct Pipe {
     to_server: VecDeque<u8>,
     from_server: VecDeque<u8>,
@@ -31,11 +31,13 @@ pub struct Pipe {
     pub writes: u64,
 }
 
-#[derive(Clone, Default)]
-struct Wire(Arc<Mutex<Pipe>>);
+/// A stream in memory.
+#[derive(Clone, Default, Debug)]
+pub struct Wire(Arc<Mutex<Pipe>>);
 
 impl Wire {
-    fn pipe(&self) -> MutexGuard<'_, Pipe> {
+    /// Both ends.
+    pub fn pipe(&self) -> MutexGuard<'_, Pipe> {
         self.0.lock().expect("no test panics with the lock")
     }
 }
@@ -84,8 +86,15 @@ impl Stream for Wire {
 }
 
 /// A clock that stands still until it is moved.
-#[derive(Clone, Default)]
-struct Hand(Arc<AtomicU64>);
+#[derive(Clone, Default, Debug)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    /// Lets time pass.
+    pub fn pass(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
 
 impl Clock for Hand {
     fn now(&self) -> Now {
@@ -106,7 +115,14 @@ impl Clock for Hand {
 
 /// Whether the future was woken.
 #[derive(Default)]
-struct Bell(AtomicBool);
+pub struct Bell(AtomicBool);
+
+impl Bell {
+    /// Whether it rang since it was asked.
+    pub fn rang(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
@@ -131,6 +147,13 @@ impl Client {
     /// Connects to the service.
     pub fn connect(service: &Arc<Service>, kind: ListenerKind) -> Self {
         Self::new(service, kind, ADDRESS.into())
+    }
+
+    /// Connects to a listener for plain text and has sent this before it is looked at.
+    pub fn sending(service: &Arc<Service>, octets: &[u8]) -> Self {
+        let client = Self::new(service, ListenerKind::Plain, ADDRESS.into());
+        client.pipe().to_server.extend(octets);
+        client
     }
 
     /// Connects to a listener for plain text from another address.
@@ -211,7 +234,7 @@ impl Client {
 
     /// Lets time pass and runs.
     pub fn wait(&mut self, millis: u64) {
-        self.clock.0.fetch_add(millis, Ordering::Relaxed);
+        self.clock.pass(millis);
         self.run();
     }
 }

@@ -31,6 +31,11 @@ mod sync {
 
 /// What the hub knows of the service.
 mod service {
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum ListenerKind {
+        Plain,
+    }
+
     pub struct Settings {
         pub max_connections: usize,
         pub max_per_address: usize,
