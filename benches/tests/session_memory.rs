@@ -293,6 +293,28 @@ fn full_lines() {
     assert!(over.is_empty(), "{over:#?}, {SIGNED_IN} are allowed");
 }
 
+/// A command that goes on holds what it needs of its line, and its tag is not the whole of it.
+#[test]
+fn a_tag_does_not_keep_a_long_line() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut attack = Attack::signed_in(false);
+    let head = "a UID FETCH 1:*";
+    let line = many(
+        head,
+        60_000,
+        ",4000000003",
+        " (BODY.PEEK[] BODY.PEEK[] BODY.PEEK[])",
+    );
+    assert!(attack.send(&line), "the command is taken");
+    let (held, unread) = (attack.held(), attack.unread());
+    println!(
+        "{} octets of a line: {held} held, {unread} to be read",
+        line.len()
+    );
+    assert!(unread >= 256 << 10, "the answer is not under way");
+    assert!(held < SIGNED_IN, "the session holds {held} octets");
+}
+
 /// 60,000 words that differ: work must not grow with their square.
 #[test]
 fn many_different_words_are_no_work() {
