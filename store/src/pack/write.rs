@@ -201,8 +201,8 @@ impl Writer {
             return;
         }
         while self.ready < to {
-            let zeros = &ZEROS[..usize::try_from(to - self.ready)
-                .map_or(ZEROS.len(), |left| left.min(ZEROS.len()))];
+            let left = usize::try_from(to - self.ready).unwrap_or(usize::MAX);
+            let zeros = &ZEROS[..left.min(ZEROS.len())];
             let at = self.ready;
             self.ready += zeros.len() as u64;
             if self.file.write(zeros, at).is_err() {
