@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::tables::{failed, unavailable};
 use crate::error::lock;
+use crate::upload::WINDOW;
 
 /// Tells an index that is damaged from one that could not be read: damage is there when one looks again, on a disk that can be read.
 pub(super) struct Doubt {
@@ -87,7 +88,7 @@ fn read_log(index: &Path) -> io::Result<()> {
 }
 
 fn read(file: &File) -> io::Result<()> {
-    let (mut window, mut at) = (vec![0; 1 << 20], 0);
+    let (mut window, mut at) = (vec![0; WINDOW], 0);
     loop {
         match file.read_at(&mut window, at)? {
             0 => return Ok(()),

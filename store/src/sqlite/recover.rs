@@ -14,6 +14,7 @@ use super::replay::Replay;
 use super::{Fault, Folder, OpenError, at, checkpoint, schema};
 use crate::pack::{Batch, Entry, Files, Scan, Secret};
 use crate::table::Tables;
+use crate::upload::WINDOW;
 
 /// Where the writer goes on.
 pub(super) struct Next {
@@ -384,10 +385,10 @@ pub(super) fn write_again(path: &Path, from: u64, to: u64) -> io::Result<()> {
         return Ok(());
     }
     let file = File::options().read(true).write(true).open(path)?;
-    let (mut window, mut at) = (vec![0; 1 << 20], from);
+    let (mut window, mut at) = (vec![0; WINDOW], from);
     while at < to {
         let len = usize::try_from(to - at).unwrap_or(usize::MAX);
-        let window = &mut window[..len.min(1 << 20)];
+        let window = &mut window[..len.min(WINDOW)];
         file.read_exact_at(window, at)?;
         file.write_all_at(window, at)?;
         at += window.len() as u64;
