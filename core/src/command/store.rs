@@ -28,6 +28,8 @@ struct Storing {
     left: UidSet,
     refused: UidSet,
     gone: bool,
+    /// What the client knew before.
+    told: ModSeq,
     /// What is being told, and how many of its rows were looked at.
     telling: Option<(FlagsSet, usize)>,
 }
@@ -49,6 +51,7 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
         left,
         refused: UidSet::new(),
         gone: false,
+        told: s.selected.as_ref().map_or(ModSeq(0), |m| m.told),
         telling: None,
     };
     if storing.left.is_empty() {
@@ -181,7 +184,13 @@ impl Task for Storing {
         match (input, self.telling.take()) {
             (Input::Reply(outcome), _) => match reply::<SetFlags>(outcome) {
                 Ok(set) => self.replied(s, set),
-                Err(error) => Step::Done(s.failed("SetFlags", &error)),
+                Err(error) => {
+                    // Whether a silent change was made before, NO does not say.
+                    if let (true, Some(selected)) = (self.change.silent, &mut s.selected) {
+                        selected.forget(self.told);
+                    }
+                    Step::Done(s.failed("SetFlags", &error))
+                }
             },
             (_, Some((set, told))) => self.tell(s, set, told),
             (_, None) => Step::Input,

@@ -83,6 +83,14 @@ impl Selected {
         }
     }
 
+    /// What this session changed since may not be known to its client: it is told as any change, and HIGHESTMODSEQ stays below it until then.
+    pub(crate) fn forget(&mut self, told: ModSeq) {
+        self.told = self.told.min(told);
+        self.own.clear();
+        self.holds = true;
+        self.unsure = true;
+    }
+
     /// The mailbox is at this modseq.
     pub(crate) fn heard(&mut self, modseq: ModSeq) {
         self.latest = self.latest.max(modseq);
