@@ -116,16 +116,24 @@ impl Upkeep {
 
     /// Where there is no room, what was expunged goes at once.
     fn grave_age(&self) -> i64 {
-        match self.reserve.check_upload(LITTLE) {
-            Ok(()) => self.rules.ages.grave,
-            Err(_) => 0,
+        match self.has_much_room() {
+            true => self.rules.ages.grave,
+            false => 0,
         }
+    }
+
+    fn has_much_room(&self) -> bool {
+        self.reserve.check_upload(LITTLE).is_ok()
     }
 
     fn look(&mut self, ledger: &Ledger) -> Result<()> {
         if is_past(self.looked, self.rules.pause) {
             self.looked = Some(Instant::now());
             self.graves = true;
+            if !self.has_much_room() {
+                // While there is some: the index's log must not take the last of it, since no segment can go before it is in the database.
+                let _ = ledger.checkpoint();
+            }
         }
         if is_past(self.looked_at_all, HOUR) {
             self.looked_at_all = Some(Instant::now());
