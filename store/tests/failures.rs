@@ -209,13 +209,31 @@ fn again(disk: &Path) {
     let end = Instant::now() + Duration::from_secs(60);
     let mut again = 0;
     while again * 10 < fitted * 9 {
-        assert!(Instant::now() < end, "{fitted} fitted, then {again}");
+        if Instant::now() > end {
+            let refused = client.append("INBOX", &text(0, 40_000)).unwrap_err();
+            panic!(
+                "{fitted} fitted, then {again}: {refused:?}; {:?}",
+                sizes(disk)
+            );
+        }
         again += fill() - 1;
     }
     let kept = client.examine("INBOX").unwrap();
     assert!(client.body(kept.mailbox, first).unwrap() == text(0, 20_000));
     drop(store);
     verify(disk, |p| panic!("{p}")).unwrap();
+}
+
+/// The files there are, and how long each is.
+fn sizes(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let all = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    let size = |path: PathBuf| match path.is_dir() {
+        true => sizes(&path),
+        false => vec![(path.clone(), path.metadata().map_or(0, |m| m.len()))],
+    };
+    all.flat_map(size).collect()
 }
 
 /// What was acknowledged is there and nothing else.

@@ -130,6 +130,8 @@ impl Upkeep {
         if is_past(self.looked, self.rules.pause) {
             self.looked = Some(Instant::now());
             self.graves = true;
+            // Who brings mail is refused until the room is set aside again: no change of theirs has that looked at.
+            self.reserve.tend();
             if !self.has_much_room() {
                 // While there is some: the index's log must not take the last of it, since no segment can go before it is in the database.
                 let _ = ledger.checkpoint();
