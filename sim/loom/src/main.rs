@@ -31,6 +31,7 @@ mod sync {
 
 /// What the hub knows of the service.
 mod service {
+    #[allow(dead_code)]
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub enum ListenerKind {
         Plain,
