@@ -224,6 +224,7 @@ struct Spoken {
     /// Segments of which it is said where they end.
     cuts: BTreeSet<u64>,
     batches: Vec<Batch>,
+    /// Things they speak of: a message, or a range of UIDs.
     records: usize,
     octets: u64,
 }
@@ -235,7 +236,7 @@ impl Spoken {
 
     fn hear(&mut self, batch: Batch, v1: bool) {
         for (entry, place) in batch.entries() {
-            self.records += 1;
+            self.records += weight(entry);
             self.octets += place.size;
             self.note(entry, place);
             if v1 && let Some(home) = entry.home() {
@@ -415,6 +416,15 @@ impl Spoken {
             (Entry::Body(_, email, _), Some(new)) => t.move_cold(*email, new),
             _ => Ok(()),
         }
+    }
+}
+
+/// How many things an entry speaks of.
+fn weight(entry: &Entry) -> usize {
+    match entry {
+        Entry::Gone(_, _, uids) => uids.ranges().len(),
+        Entry::Flags(_, _, groups) => groups.iter().map(|(_, uids)| uids.ranges().len()).sum(),
+        _ => 1,
     }
 }
 
