@@ -42,6 +42,8 @@ struct Seen {
     /// Octets the client sent, and those the server took.
     sent: u64,
     taken: u64,
+    /// The server closed its side.
+    shut: bool,
     /// The client closed its side, and the server has seen that.
     ended: bool,
     end_taken: bool,
@@ -96,6 +98,12 @@ impl Calm {
 
     pub fn is_over(&self, id: usize) -> bool {
         self.state().connections[id].over
+    }
+
+    /// The server closed its side, and waits for the client to do so.
+    pub fn awaits_end(&self, id: usize) -> bool {
+        let seen = &self.state().connections[id];
+        seen.shut && !seen.over && !seen.ended
     }
 
     /// Lets time pass, and wakes all who wait for it.
@@ -256,7 +264,9 @@ impl<S: Stream> Stream for Counted<S> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_close(cx)
+        let result = self.stream.poll_close(cx);
+        self.calm.see(self.id, |seen| seen.shut = result.is_ready());
+        result
     }
 }
 

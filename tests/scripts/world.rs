@@ -95,7 +95,7 @@ impl<'a> World<'a> {
         Ok(Client::new(client, self.calm.clone(), id))
     }
 
-    /// Reads what the server writes until nothing moves.
+    /// Reads what the server writes until nothing moves; a client that hears the end ends, too.
     fn settle(&mut self) -> Result<(), String> {
         loop {
             let mut read = vec![0; self.clients.len()];
@@ -104,7 +104,13 @@ impl<'a> World<'a> {
             }
             let written = self.calm.wait(&read, self.deadline)?;
             if written == read {
-                return Ok(());
+                let calm = &self.calm;
+                let mut clients = self.clients.values_mut();
+                match clients.find(|client| calm.awaits_end(client.id)) {
+                    Some(client) => client.end()?,
+                    None => return Ok(()),
+                }
+                continue;
             }
             for (name, client) in &mut self.clients {
                 let more = written[client.id] - client.read;
