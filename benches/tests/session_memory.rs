@@ -92,6 +92,8 @@ fn a_session_holds_what_its_limits_say() {
     let id = format!("a ID ({})\r\n", vec![pair; 30].join(" "));
     before_login("ID at its largest", false, id.as_bytes(), 1000);
 
+    let commas = many("a FETCH 1", 900_000, ",", " FLAGS");
+    after_login("a set of commas", true, &commas, 10);
     after_login("no end of a line", true, &x, 20_000);
     after_login(
         "100,000 commands, answers unread",

@@ -65,14 +65,11 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
-    /// How many commas stand in the sequence set here.
+    /// How many commas stand in the sequence set here, as far as words are left for what they part.
     pub(super) fn commas(&self) -> usize {
         let in_set = |b: &&u8| matches!(b, b'0'..=b':' | b'*' | b',');
-        self.rest
-            .iter()
-            .take_while(in_set)
-            .filter(|b| **b == b',')
-            .count()
+        let set = self.rest.iter().take_while(in_set);
+        set.filter(|b| **b == b',').take(self.words).count()
     }
 
     pub(super) fn at_end(&self) -> bool {
