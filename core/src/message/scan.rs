@@ -87,11 +87,29 @@ impl Scanner {
     pub fn feed(&mut self, octets: &[u8]) {
         let mut rest = octets;
         while let Some(lf) = memchr::memchr(b'\n', rest) {
-            self.keep(&rest[..=lf]);
-            self.end_line(true);
+            let line = &rest[..=lf];
+            if self.line_len > 0 || self.in_header() || line.starts_with(b"--") {
+                self.keep(line);
+                self.end_line(true);
+            } else {
+                self.pass(line);
+            }
             rest = &rest[lf + 1..];
         }
         self.keep(rest);
+    }
+
+    fn in_header(&self) -> bool {
+        let innermost = self.open.last().map(|open| &open.state);
+        matches!(innermost, Some(State::Header(_)))
+    }
+
+    /// A whole line that is no field and no delimiter, as most are.
+    fn pass(&mut self, line: &[u8]) {
+        self.ending = if line.ends_with(b"\r\n") { 2 } else { 1 };
+        self.lines += 1;
+        self.last_line = self.offset;
+        self.offset += line.len() as u64;
     }
 
     /// Ends the message.
@@ -109,13 +127,7 @@ impl Scanner {
     }
 
     fn keep(&mut self, octets: &[u8]) {
-        let room = match self.open.last() {
-            Some(Open {
-                state: State::Header(_),
-                ..
-            }) => FIELD,
-            _ => LINE,
-        };
+        let room = if self.in_header() { FIELD } else { LINE };
         let keep = octets.len().min(room.saturating_sub(self.line.len()));
         self.line.extend_from_slice(&octets[..keep]);
         self.line_len += octets.len() as u64;
@@ -147,13 +159,7 @@ impl Scanner {
         self.ending = if delimits { 0 } else { ending };
         self.line_len = 0;
         self.last_octet = 0;
-        if let Some(Open {
-            state: State::Header(_),
-            ..
-        }) = self.open.last()
-            && kept == 0
-            && terminated
-        {
+        if kept == 0 && terminated && self.in_header() {
             self.end_header();
         }
         line.clear();

@@ -97,9 +97,7 @@ pub(crate) fn thread(
     }
     let thread = thread.unwrap_or(ThreadId(email.0));
     for hash in &derived.threads {
-        if t.thread_of(owner, *hash)?.is_none() {
-            t.put_thread(owner, *hash, thread)?;
-        }
+        t.put_thread(owner, *hash, thread)?;
     }
     Ok(thread)
 }

@@ -154,7 +154,8 @@ impl Writer {
         };
         let mut whole = check;
         if let Some(body) = body {
-            let mut block = Vec::with_capacity(BLOCK + CRC);
+            let mut block =
+                Vec::with_capacity(usize::try_from(size).unwrap_or(BLOCK).min(BLOCK) + CRC);
             body.each_window(&mut |window| {
                 let crc = crc32c::crc32c(window);
                 whole = crc32c::crc32c_append(whole, &crc.to_le_bytes());

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::checkpoint::Log;
 use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
-use super::tables::Transaction;
+use super::tables::{Transaction, order};
 use crate::pack::{Files, Writer};
 use crate::table::Result;
 
@@ -21,7 +21,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn begin(&mut self) -> Result<()> {
-        let begun = self.conn.execute_batch("BEGIN IMMEDIATE");
+        let begun = order(&self.conn, "BEGIN IMMEDIATE");
         begun.map_err(|e| self.failed(e))?;
         self.pack.begin().inspect_err(|_| {
             // The next transaction begins again.
@@ -43,7 +43,7 @@ impl Ledger {
         if let Some(mark) = self.pack.commit()? {
             set_mark(&self.conn, mark).map_err(|e| self.failed(e))?;
         }
-        let done = self.conn.execute_batch("COMMIT");
+        let done = order(&self.conn, "COMMIT");
         done.map_err(|e| self.failed(e))?;
         self.log.bound(&self.conn, &self.doubt);
         Ok(())

@@ -218,10 +218,13 @@ impl Tables for Transaction<'_> {
     }
 
     fn next_id(&mut self) -> Result<u64> {
-        let sql = "UPDATE meta SET value = value + 1 WHERE key = 'next_id' RETURNING value";
-        let id = self.one(sql, [], |r| r.get::<_, i64>(0))?;
-        id.map(i64::cast_unsigned)
-            .ok_or_else(|| self.failed(rusqlite::Error::QueryReturnedNoRows))
+        // RETURNING would put the row into a table of its own first.
+        let sql = "SELECT value + 1 FROM meta WHERE key = 'next_id'";
+        let id = self.one(sql, [], |r| number(r, 0))?;
+        let id = id.ok_or_else(|| self.failed(rusqlite::Error::QueryReturnedNoRows))?;
+        let sql = "UPDATE meta SET value = ?1 WHERE key = 'next_id'";
+        self.run(sql, [signed(id)])?;
+        Ok(id)
     }
 
     fn mailbox(&mut self, id: MailboxId) -> Result<Option<Mailbox>> {
@@ -512,6 +515,11 @@ impl Tables for Transaction<'_> {
         self.told(mailbox, message.modseq);
         self.log(&Entry::copy(mailbox, message), None).map(drop)
     }
+}
+
+/// Runs a statement without values or rows, compiled once.
+pub(super) fn order(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// One row by a statement that is kept for the next.

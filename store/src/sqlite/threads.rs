@@ -10,7 +10,7 @@ use super::group::Waiting;
 use super::known::News;
 use super::ledger::Ledger;
 use super::queue::Worker;
-use super::tables::Transaction;
+use super::tables::{Transaction, order};
 use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
@@ -61,10 +61,15 @@ impl Group {
     fn commit(&mut self, jobs: Vec<Job>) {
         let mut batch = Batch::default();
         let start = self.begin();
+        let unit = if jobs.len() == 1 {
+            Unit::Transaction
+        } else {
+            Unit::Savepoint
+        };
         for job in jobs {
             let (effect, slot) = job.into_parts();
             match &start {
-                Ok(()) => self.step(effect, slot, &mut batch),
+                Ok(()) => self.step(unit, effect, slot, &mut batch),
                 Err(e) => slot.send(ops::refuse(&self.shared.uploads, effect, e.clone())),
             }
         }
@@ -90,10 +95,10 @@ impl Group {
         self.ledger.begin()
     }
 
-    /// Runs one job in a savepoint of its own, so that its failure is its own.
-    fn step(&mut self, effect: Effect, slot: ReplySlot, batch: &mut Batch) {
+    /// Runs one job, so that its failure is its own.
+    fn step(&mut self, unit: Unit, effect: Effect, slot: ReplySlot, batch: &mut Batch) {
         let before = self.ledger.pack.mark();
-        if let Err(e) = self.begin_step(&effect) {
+        if let Err(e) = self.begin_step(unit, &effect) {
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let news = News::of(&effect);
@@ -103,23 +108,53 @@ impl Group {
         let conn = &self.ledger.conn;
         if done.failed {
             // When even this fails the transaction is gone, and the commit says so.
-            let _ = conn.execute_batch("ROLLBACK TO job; RELEASE job");
+            let _ = conn.execute_batch(unit.undo());
             self.ledger.pack.cut(before);
         } else {
-            let _ = conn.execute_batch("RELEASE job");
+            let _ = unit.end(conn);
             batch.notices.extend(done.notices);
             batch.news.extend(news);
         }
         batch.replies.add(slot, done.reply);
     }
 
-    fn begin_step(&self, effect: &Effect) -> Result<()> {
+    fn begin_step(&self, unit: Unit, effect: &Effect) -> Result<()> {
         self.ledger.in_transaction()?;
         if matches!(effect, Effect::UploadCommit(_) | Effect::Copy(_)) {
             self.shared.reserve.check()?;
         }
-        let begun = self.ledger.conn.execute_batch("SAVEPOINT job");
+        let begun = unit.begin(&self.ledger.conn);
         begun.map_err(|e| self.ledger.failed(e))
+    }
+}
+
+/// What of the index is taken back when a job fails. A savepoint copies each page that is changed: a job that is alone needs none.
+#[derive(Clone, Copy)]
+enum Unit {
+    Transaction,
+    Savepoint,
+}
+
+impl Unit {
+    fn begin(self, conn: &Connection) -> rusqlite::Result<()> {
+        match self {
+            Self::Transaction => Ok(()),
+            Self::Savepoint => order(conn, "SAVEPOINT job"),
+        }
+    }
+
+    fn end(self, conn: &Connection) -> rusqlite::Result<()> {
+        match self {
+            Self::Transaction => Ok(()),
+            Self::Savepoint => order(conn, "RELEASE job"),
+        }
+    }
+
+    fn undo(self) -> &'static str {
+        match self {
+            Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
+            Self::Savepoint => "ROLLBACK TO job; RELEASE job",
+        }
     }
 }
 
@@ -128,7 +163,7 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
     while let Some(job) = jobs.next() {
         let (effect, slot) = job.into_parts();
         let _reading = shared.files.reading();
-        if let Err(e) = conn.execute_batch("BEGIN") {
+        if let Err(e) = order(conn, "BEGIN") {
             slot.send(effect.fail(shared.doubt.judge(e)));
             continue;
         }
@@ -136,7 +171,7 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
         let mut transaction = transaction.doubting(&shared.doubt);
         let done = ops::run(&mut transaction, &shared.uploads, effect);
         // Nothing was written; an error here shows again at the next BEGIN.
-        let _ = conn.execute_batch("ROLLBACK");
+        let _ = order(conn, "ROLLBACK");
         slot.send(done.reply);
     }
 }
