@@ -118,3 +118,16 @@ pub(crate) struct Derived {
     /// Hashes of the message's own id, of the one it answers and of its references.
     pub threads: Vec<u64>,
 }
+
+impl Derived {
+    /// Octets of the forms and the hashes.
+    pub(crate) fn len(&self) -> usize {
+        let forms = [
+            &self.envelope,
+            &self.body,
+            &self.body_structure,
+            &self.structure,
+        ];
+        forms.iter().map(|f| f.len()).sum::<usize>() + size_of_val(&self.threads[..])
+    }
+}

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use pillarbox_core::id::UploadId;
 
+use crate::derive::derive;
 use crate::error::{self, lock};
+use crate::record::Derived;
 use crate::table::Result;
 
 /// Every upload of a store; a message is held by one at a time.
@@ -39,6 +41,7 @@ impl Uploads {
             has_nul: false,
             head: Vec::new(),
             spool: None,
+            derived: None,
         };
         lock(&self.open).insert(id, Arc::new(Mutex::new(upload)));
         UploadId(id)
@@ -63,6 +66,7 @@ pub(crate) struct Upload {
     has_nul: bool,
     head: Vec<u8>,
     spool: Option<Spool>,
+    derived: Option<Derived>,
 }
 
 impl Upload {
@@ -83,8 +87,25 @@ impl Upload {
             Some(spool) => spool.write(data),
             None => {
                 self.head.extend_from_slice(data);
-                Ok(())
+                self.derive_early()
             }
+        }
+    }
+
+    /// A small message is scanned where its last octets come in: the one who commits works for everybody. What is kept of it is small too.
+    fn derive_early(&mut self) -> Result<()> {
+        if self.received == self.size && self.head.len() <= IN_MEMORY {
+            let derived = derive(self)?;
+            self.derived = (derived.len() <= WINDOW).then_some(derived);
+        }
+        Ok(())
+    }
+
+    /// What is computed once from the message.
+    pub(crate) fn derive(&mut self) -> Result<Derived> {
+        match self.derived.take() {
+            Some(derived) => Ok(derived),
+            None => derive(self),
         }
     }
 

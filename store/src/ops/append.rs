@@ -8,7 +8,6 @@ use pillarbox_core::id::{AccountId, EmailId, ModSeq, ThreadId, Uid, UploadId};
 
 use super::change::{arrive, notice, resolve};
 use super::names::named;
-use crate::derive::derive;
 use crate::error::lock;
 use crate::record::{Derived, Message};
 use crate::table::{Result, Tables};
@@ -63,7 +62,7 @@ pub(super) fn commit(
     let mut uids = Vec::new();
     for (mut message, upload) in ready {
         let mut upload = lock(&upload);
-        let derived = derive(&mut upload)?;
+        let derived = upload.derive()?;
         message.email_id = EmailId(t.next_id()?);
         message.thread_id = thread(t, owner, message.email_id, &derived)?;
         t.put_content(&mailbox, &message, &derived, &mut upload)?;
