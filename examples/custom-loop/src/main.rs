@@ -1,75 +1,79 @@
-//! The server in an event loop of one's own: one thread, and `mio` for epoll, kqueue and the like. No async runtime is in this package's tree.
+//! The core in an event loop of one's own: threads and channels of the standard library, no runtime, and no driver either.
 //!
 //! `cargo run -p custom-loop -- 127.0.0.1:1143 3` serves three connections, then ends. The user is `tim`, the password `secret`.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Wake};
-use std::time::Instant;
+mod connection;
+mod letter;
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
-use pillarbox_driver::{Connection, ListenerKind, NonBlocking, Service, SystemClock};
-use pillarbox_store::{Memory, StaticAccounts};
+use std::net::{Shutdown, TcpListener};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use letter::Letter;
+use pillarbox_core::effect::{Effect, Reply};
+use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or("127.0.0.1:1143".into());
-    let mut left: usize = arguments.next().map_or(Ok(usize::MAX), |n| n.parse())?;
-
-    let accounts = StaticAccounts::new().with("tim", "secret");
-    let service = Service::builder(Arc::new(Memory::new()), Arc::new(accounts))
-        .plaintext_login(true) // no certificate here: loopback only
-        .build();
-    let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(address.parse()?)?;
+    let count = arguments.next().map_or(Ok(usize::MAX), |n| n.parse())?;
+    let listener = TcpListener::bind(address)?;
     println!("listening on {}", listener.local_addr()?);
-    let registry = poll.registry().try_clone()?;
-    registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-    // What other threads have for a connection, the store's answers above all, ends the wait.
-    let waker = Arc::new(Poke(Waker::new(&registry, LETTER)?)).into();
-
-    let clock = SystemClock::new();
-    let mut connections: Vec<Connection<NonBlocking<TcpStream>, SystemClock>> = Vec::new();
-    let mut events = Events::with_capacity(256);
-    while left > 0 || !connections.is_empty() {
-        let deadline = connections.iter().filter_map(Connection::deadline).min();
-        let timeout = deadline.and_then(|tick| clock.instant(tick));
-        let timeout = timeout.map(|at| at.saturating_duration_since(Instant::now()));
-        match poll.poll(&mut events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
-            _ => {}
+    let store = Store::new();
+    std::thread::scope(|scope| {
+        for socket in listener.incoming().take(count) {
+            let (socket, store) = (socket?, &store);
+            scope.spawn(move || {
+                let (letters, inbox) = channel();
+                store.tell(letters.clone());
+                // What is wrong with its socket ends a connection, and nothing else.
+                let _ = connection::serve(store, &socket, &letters, &inbox);
+                let _ = socket.shutdown(Shutdown::Both);
+            });
         }
-        while left > 0 {
-            let (mut socket, peer) = match listener.accept() {
-                Ok(accepted) => accepted,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            };
-            left -= 1;
-            let all = Interest::READABLE | Interest::WRITABLE;
-            registry.register(&mut socket, CONNECTION, all)?;
-            let (service, kind, socket) =
-                (service.clone(), ListenerKind::Plain, NonBlocking(socket));
-            connections.push(Connection::new(service, kind, socket, clock, Some(peer)));
-        }
-        // Few enough to poll them all; a server with many keeps them by token, and a waker for each.
-        let mut context = Context::from_waker(&waker);
-        connections.retain_mut(|c| Pin::new(c).poll(&mut context).is_pending());
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-const LISTENER: Token = Token(0);
-const LETTER: Token = Token(1);
-const CONNECTION: Token = Token(2);
+/// Mail, who may see it, and who hears of changes.
+struct Store {
+    memory: Memory,
+    accounts: StaticAccounts,
+    ears: Arc<Mutex<Vec<Sender<Letter>>>>,
+}
 
-struct Poke(Waker);
+impl Store {
+    fn new() -> Self {
+        let store = Self {
+            memory: Memory::new(),
+            accounts: StaticAccounts::new().with("tim", "secret"),
+            ears: Arc::default(),
+        };
+        let ears = store.ears.clone();
+        store.memory.subscribe(Arc::new(move |notice| {
+            // To all: a session passes over mailboxes that it does not watch.
+            let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
+            ears.retain(|ear| ear.send(Letter::Notice(notice)).is_ok());
+        }));
+        store
+    }
 
-impl Wake for Poke {
-    fn wake(self: Arc<Self>) {
-        // It fails when the loop is gone, and then nobody waits.
-        let _ = self.0.wake();
+    /// Has a connection hear of changes until it is gone.
+    fn tell(&self, letters: Sender<Letter>) {
+        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.push(letters);
+    }
+
+    /// The reply comes as a letter: at once, or later from another thread.
+    fn submit(&self, effect: Effect, letters: Sender<Letter>) {
+        let reply = move |reply: Reply| {
+            let _ = letters.send(Letter::Reply(reply));
+        };
+        match effect {
+            Effect::Watch(call) => reply(call.answer(Ok(()))),
+            Effect::Unwatch(call) => reply(call.answer(Ok(()))),
+            Effect::Authenticate(_) => self.accounts.authenticate(Job::new(effect, reply)),
+            effect => self.memory.submit(Job::new(effect, reply)),
+        }
     }
 }
