@@ -371,10 +371,12 @@ const ELSEWHERE: MailboxRef = MailboxRef {
 /// Nothing can be said of these copies in ranges.
 fn copied(from: MailboxRef, uids: &UidSet) -> Copied {
     assert_ne!(from, ELSEWHERE);
+    let mut pairs = Vec::with_capacity(uids.len() as usize);
+    pairs.extend(uids.iter().map(|uid| (uid, uid)));
     Copied {
         target: ELSEWHERE,
         uid_validity: UidValidity(NonZeroU32::MAX),
-        uids: uids.iter().map(|uid| (uid, uid)).collect(),
+        uids: pairs,
     }
 }
 

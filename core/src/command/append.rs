@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt::Write;
 
 use crate::ast::AppendPart;
 use crate::command::mailboxes::differs;
@@ -15,6 +14,7 @@ use crate::effect::{
 use crate::id::UploadId;
 use crate::mailbox::MailboxName;
 use crate::parse::{self, Context};
+use crate::response::Code;
 use crate::session::{CloseReason, Done, Input, Session, Step, Task, bad};
 use crate::wire::frame::{Frame, Literal};
 
@@ -259,7 +259,7 @@ impl Append {
                 }
             },
             At::Committing => match reply::<UploadCommit>(outcome) {
-                Ok(committed) => self.committed(s, &committed),
+                Ok(committed) => self.committed(s, committed),
                 Err(error) => Step::Done(s.failed_target("UploadCommit", &error)),
             },
             At::Aborting => self.fail(s, Done::no("[SERVERBUG] The append failed")),
@@ -267,7 +267,7 @@ impl Append {
         }
     }
 
-    fn committed(&self, s: &mut Session, committed: &Committed) -> Step {
+    fn committed(&self, s: &mut Session, committed: Committed) -> Step {
         if let Some(old) = &self.old_name {
             list::write_renamed(&mut s.out, &self.name, old, false);
         }
@@ -275,29 +275,8 @@ impl Append {
         if let Some(selected) = selected.filter(|m| m.mailbox == committed.mailbox) {
             selected.doubt();
         }
-        let mut text = format!("[APPENDUID {} ", committed.uid_validity.0);
-        put_uids(&mut text, &committed.uids);
-        text.push_str("] APPEND completed");
-        Step::Done(Done::ok(text))
-    }
-}
-
-/// UIDs in the order given, runs as ranges: COPYUID and APPENDUID pair by position (RFC 4315 §3).
-pub(crate) fn put_uids(text: &mut alloc::string::String, uids: &[crate::id::Uid]) {
-    let mut at = 0;
-    while at < uids.len() {
-        let mut end = at;
-        while end + 1 < uids.len() && uids[end + 1].get() == uids[end].get() + 1 {
-            end += 1;
-        }
-        let comma = if at > 0 { "," } else { "" };
-        // Writing to a string cannot fail.
-        let _ = if end > at {
-            write!(text, "{comma}{}:{}", uids[at].get(), uids[end].get())
-        } else {
-            write!(text, "{comma}{}", uids[at].get())
-        };
-        at = end + 1;
+        let code = Code::appended(committed.uid_validity, committed.uids);
+        Step::Done(Done::ok("APPEND completed").with(Some(code)))
     }
 }
 

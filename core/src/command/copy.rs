@@ -1,16 +1,13 @@
 //! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8; RFC 6851; COPYUID of RFC 4315).
 
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::SequenceSet;
-use crate::command::append::put_uids;
 use crate::command::{completed, name, reply, resolve};
 use crate::effect::{Absent, Copied, Copy, ErrorKind, Move, StoreError};
-use crate::id::Uid;
 use crate::mailbox::MailboxName;
+use crate::response::Code;
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::set::UidSet;
 
@@ -99,48 +96,34 @@ impl Copying {
         Step::Done(s.failed_target(operation, error))
     }
 
-    fn name(&self) -> &'static str {
-        if self.remove { "MOVE" } else { "COPY" }
-    }
-
-    fn done(&self, s: &mut Session, copied: &Copied) -> Step {
-        if let Some(selected) = s.selected.as_mut().filter(|m| m.mailbox == copied.target) {
-            selected.doubt();
-        }
-        match copyuid(copied) {
-            Some(code) if !self.remove => {
-                let form = if self.uid { "UID " } else { "" };
-                Step::Done(Done::ok(alloc::format!("[{code}] {form}COPY completed")))
-            }
-            _ => Step::Done(completed(self.uid, self.name()).removing(self.moved)),
-        }
+    fn copied(&self, s: &mut Session, copied: Copied) -> Step {
+        self.arrived(s, &copied);
+        let code = Code::copied(copied.uid_validity, copied.uids);
+        Step::Done(completed(self.uid, "COPY").with(code))
     }
 
     /// A window moved: COPYUID comes before its EXPUNGEs (RFC 6851 §4.3).
-    fn moved(&mut self, s: &mut Session, copied: &Copied) -> Step {
-        if let Some(code) = copyuid(copied) {
+    fn moved(&mut self, s: &mut Session, copied: Copied) -> Step {
+        self.arrived(s, &copied);
+        if let Some(mut code) = Code::copied(copied.uid_validity, copied.uids) {
             self.moved = true;
-            crate::response::ok_code(&mut s.out, format_args!("{code}"), "Moved");
+            s.out.put(b"* OK ");
+            code.write(&mut s.out, None, usize::MAX);
+            s.out.put(b"Moved\r\n");
         }
         if self.left.is_empty() {
-            self.done(s, copied)
+            Step::Done(completed(self.uid, "MOVE").removing(self.moved))
         } else {
             Step::Again
         }
     }
-}
 
-/// `COPYUID validity sources targets`, paired by position; nothing if nothing was copied.
-fn copyuid(copied: &Copied) -> Option<String> {
-    if copied.uids.is_empty() {
-        return None;
+    /// The target may be the selected mailbox.
+    fn arrived(&self, s: &mut Session, copied: &Copied) {
+        if let Some(selected) = s.selected.as_mut().filter(|m| m.mailbox == copied.target) {
+            selected.doubt();
+        }
     }
-    let (from, to): (Vec<Uid>, Vec<Uid>) = copied.uids.iter().copied().unzip();
-    let mut code = alloc::format!("COPYUID {} ", copied.uid_validity.0);
-    put_uids(&mut code, &from);
-    code.push(' ');
-    put_uids(&mut code, &to);
-    Some(code)
 }
 
 impl Task for Copying {
@@ -153,12 +136,12 @@ impl Task for Copying {
         };
         if self.remove {
             return match reply::<Move>(outcome) {
-                Ok(moved) => self.moved(s, &moved.copied),
+                Ok(moved) => self.moved(s, moved.copied),
                 Err(error) => self.failed(s, &error),
             };
         }
         match reply::<Copy>(outcome) {
-            Ok(copied) => self.done(s, &copied),
+            Ok(copied) => self.copied(s, copied),
             Err(error) => self.failed(s, &error),
         }
     }

@@ -7,9 +7,10 @@ use crate::command::{completed, reply, resolve};
 use crate::effect::{FlagOp, FlagsSet, SetFlags};
 use crate::flag::{FlagNames, Flags};
 use crate::id::{ModSeq, Uid};
-use crate::response;
+use crate::response::{self, Code};
 use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task};
 use crate::set::UidSet;
+use crate::view::Blocks;
 use crate::wire::output::Output;
 
 /// What is to change.
@@ -26,7 +27,7 @@ struct Storing {
     uid: bool,
     change: Change,
     left: UidSet,
-    refused: UidSet,
+    refused: Blocks,
     gone: bool,
     /// What the client knew before.
     told: ModSeq,
@@ -49,13 +50,13 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
         uid,
         change,
         left,
-        refused: UidSet::new(),
+        refused: Blocks::default(),
         gone: false,
         told: s.selected.as_ref().map_or(ModSeq(0), |m| m.told),
         telling: None,
     };
     if storing.left.is_empty() {
-        return Step::Done(storing.done(s));
+        return Step::Done(storing.done());
     }
     let _ = storing.ask(s);
     Step::Become(Box::new(storing))
@@ -79,7 +80,7 @@ impl Storing {
     }
 
     fn replied(&mut self, s: &mut Session, set: FlagsSet) -> Step {
-        self.refused = self.refused.union(&set.refused);
+        self.refused.insert_all(&set.refused);
         self.gone |= !set.gone.is_empty();
         if let Some(selected) = &mut s.selected {
             selected.learn_keywords(&mut s.out, &set.keywords);
@@ -113,7 +114,7 @@ impl Storing {
             selected.made(modseq);
         }
         if self.left.is_empty() {
-            Step::Done(self.done(s))
+            Step::Done(self.done())
         } else {
             self.ask(s)
         }
@@ -156,21 +157,17 @@ impl Storing {
         out.put(b")\r\n");
     }
 
-    fn done(&self, s: &Session) -> Done {
+    fn done(&mut self) -> Done {
         let name = if self.uid { "UID STORE" } else { "STORE" };
-        if !self.refused.is_empty() {
-            let numbers = match &s.selected {
-                Some(selected) if !self.uid => selected.view.seqs_of(&self.refused),
-                _ => self.refused.ranges().to_vec(),
-            };
-            let set = UidSet::from_ranges(numbers);
-            let text = alloc::format!("[MODIFIED {set}] {name} completed but for these");
+        if self.refused.len() > 0 {
+            let refused = core::mem::take(&mut self.refused);
+            let text = alloc::format!("{name} completed but for these");
             // Some were gone as well (RFC 7162 §3.1.3, example 11).
-            return if self.gone && !self.uid {
-                Done::no(text)
-            } else {
-                Done::ok(text)
+            let done = match self.gone && !self.uid {
+                true => Done::no(text),
+                false => Done::ok(text),
             };
+            return done.with(Some(Code::modified(self.uid, refused)));
         }
         if self.gone && !self.uid {
             return Done::no("[EXPUNGEISSUED] Some of the messages are gone");

@@ -1,4 +1,6 @@
-//! Encoders of untagged responses, a function each.
+//! Encoders of untagged responses, a function each, and of what a tagged one says of many messages.
+
+mod code;
 
 use alloc::sync::Arc;
 
@@ -7,6 +9,7 @@ use crate::id::{ModSeq, Uid};
 use crate::mailbox::MailboxName;
 use crate::set::UidSet;
 use crate::wire::output::Output;
+pub(crate) use code::Code;
 use core::fmt::Write;
 
 /// `* FLAGS (…)` (RFC 9051 §7.3.5).

@@ -73,6 +73,7 @@ impl Session {
                     row: named(&line[from..]),
                     done: Some(bad(&error)),
                     told: false,
+                    begun: false,
                 });
             }
         }
@@ -94,6 +95,7 @@ impl Session {
             row,
             done: None,
             told: false,
+            begun: false,
         });
         self.timers.busy();
         self.task = Some(command::append::begin(self, &rest, literal));
@@ -135,6 +137,7 @@ impl Session {
             row,
             done: None,
             told: false,
+            begun: false,
         });
         self.timers.busy();
         if let Some(done) = self.wrong_state(row.needs) {
@@ -171,6 +174,7 @@ impl Session {
                     row,
                     done: Some(Done::bad(text)),
                     told: false,
+                    begun: false,
                 });
                 self.answer();
             }

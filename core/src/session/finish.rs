@@ -6,9 +6,10 @@ use alloc::format;
 use alloc::string::String;
 
 use super::run::Input;
-use super::{CloseReason, Condition, Event, Going, Session, Telling, changed};
+use super::{CloseReason, Condition, Current, Event, Going, Session, Telling, changed};
 use crate::command::reply;
 use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Fetch, Op, Outcome, StoreError};
+use crate::response::Code;
 use crate::schedule::Tell;
 use crate::wire::output::Output;
 
@@ -16,7 +17,9 @@ use crate::wire::output::Output;
 #[derive(Debug)]
 pub(crate) struct Done {
     pub condition: Condition,
-    /// The response code with its brackets and a space, if any, and the text.
+    /// A response code that may be long.
+    pub code: Option<Box<Code>>,
+    /// Any other response code with its brackets and a space, and the text.
     pub text: Cow<'static, str>,
     /// Whether the session ends after it.
     pub close: Option<CloseReason>,
@@ -26,30 +29,30 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            condition: Condition::Ok,
-            text: text.into(),
-            close: None,
-            removed: false,
-        }
+        Self::new(Condition::Ok, text.into())
     }
 
     pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::No, text.into())
+    }
+
+    pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::Bad, text.into())
+    }
+
+    fn new(condition: Condition, text: Cow<'static, str>) -> Self {
         Self {
-            condition: Condition::No,
-            text: text.into(),
+            condition,
+            code: None,
+            text,
             close: None,
             removed: false,
         }
     }
 
-    pub(crate) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            condition: Condition::Bad,
-            text: text.into(),
-            close: None,
-            removed: false,
-        }
+    pub(crate) fn with(mut self, code: Option<Code>) -> Self {
+        self.code = code.map(Box::new);
+        self
     }
 
     pub(crate) fn removing(mut self, removed: bool) -> Self {
@@ -128,6 +131,10 @@ impl Session {
 
     /// Tells what is to be told, then writes the tagged answer.
     pub(crate) fn finish(&mut self, input: Input) -> bool {
+        if self.current.as_ref().is_some_and(|c| c.begun) {
+            self.answer();
+            return true;
+        }
         if let Input::Reply(outcome) = input {
             self.tell(outcome);
             return true;
@@ -239,16 +246,39 @@ impl Session {
         }
     }
 
-    /// The tagged answer; the next command may begin.
+    /// The tagged answer, as there is room for it; once it is written the next command may begin.
     pub(crate) fn answer(&mut self) {
-        let Some(current) = self.current.take() else {
+        let room = self.high_water();
+        let Some(mut current) = self.current.take() else {
             return;
         };
-        let Some(done) = current.done else { return };
+        let Some(mut done) = current.done.take() else {
+            return;
+        };
+        if !core::mem::replace(&mut current.begun, true) {
+            self.begin_answer(&current.tag, &done);
+        }
+        let view = self.selected.as_ref().map(|m| &m.view);
+        let mut code = done.code.as_mut();
+        if code
+            .as_mut()
+            .is_some_and(|code| !code.write(&mut self.out, view, room))
+        {
+            current.done = Some(done);
+            self.current = Some(current);
+            return;
+        }
+        self.out.put_str(&done.text);
+        self.out.put(b"\r\n");
+        self.answered(&current, &done);
+    }
+
+    /// The tagged answer up to its response code.
+    fn begin_answer(&mut self, tag: &[u8], done: &Done) {
         if done.close.is_none() {
             self.told_while_holding();
         }
-        self.out.put(&current.tag);
+        self.out.put(tag);
         self.out.put(match done.condition {
             Condition::Ok => b" OK ",
             Condition::No => b" NO ",
@@ -259,8 +289,9 @@ impl Session {
             let code = format!("[HIGHESTMODSEQ {}] ", selected.told.0);
             self.out.put_str(&code);
         }
-        self.out.put_str(&done.text);
-        self.out.put(b"\r\n");
+    }
+
+    fn answered(&mut self, current: &Current, done: &Done) {
         self.event(Event::Command {
             name: current.row.name,
             condition: done.condition,

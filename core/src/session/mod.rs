@@ -79,6 +79,8 @@ pub(crate) struct Current {
     pub done: Option<Done>,
     /// Changes were asked for and told.
     pub told: bool,
+    /// The tagged answer is written up to its response code.
+    pub begun: bool,
 }
 
 /// Whether a reply is waited for.

@@ -1,6 +1,7 @@
 //! The selected mailbox as this client believes it: UIDs in order, and the only place where sequence numbers live.
 
 mod blocks;
+mod numbers;
 
 use alloc::vec::Vec;
 
@@ -8,6 +9,7 @@ use crate::ast::SeqNumber;
 use crate::id::Uid;
 use crate::set::UidSet;
 pub(crate) use blocks::Blocks;
+pub(crate) use numbers::Numbers;
 
 /// UIDs in ascending order; the n-th has sequence number n. A session keeps it for hours, so it is compact.
 #[derive(Debug, Default)]
