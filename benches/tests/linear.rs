@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use pillarbox_benches::attack::{Attack, store};
 use pillarbox_benches::cpu::of_thread;
+use pillarbox_benches::fill::{ACTOR, fill};
+use pillarbox_core::effect::Purge;
+use pillarbox_store::{Memory, ask};
 
 /// The lesser CPU time of two tries.
 fn least(signed_in: bool, octets: &[u8]) -> Duration {
@@ -21,8 +24,10 @@ fn least(signed_in: bool, octets: &[u8]) -> Duration {
 
 fn linear(what: &str, signed_in: bool, make: impl Fn(usize) -> Vec<u8>, times: usize) {
     let (few, many) = (make(times), make(4 * times));
-    let once = least(signed_in, &few);
-    let four = least(signed_in, &many);
+    in_proportion(what, times, least(signed_in, &few), least(signed_in, &many));
+}
+
+fn in_proportion(what: &str, times: usize, once: Duration, four: Duration) {
     println!("{what}: {once:?} for {times}, {four:?} for four times as many");
     // Twice as much as in proportion, and a little for what is too short to measure.
     let most = 8 * once + Duration::from_millis(5);
@@ -116,4 +121,26 @@ fn work_is_linear_in_what_is_sent() {
         |n| repeated("a APPEND INBOX", " {1+}\r\nx", n, ""),
         240,
     );
+}
+
+/// The lesser CPU time of two purges of a mailbox in small steps, by a store that answers on the thread that asks.
+fn purge(messages: usize) -> Duration {
+    let tries = (0..2).map(|_| {
+        let store = Memory::new();
+        fill(&store, messages, 100).expect("the store takes mail");
+        let begun = of_thread();
+        let (actor, limit) = (ACTOR, 10);
+        while ask(&store, Purge { actor, limit })
+            .expect("it is purged")
+            .more
+        {}
+        of_thread() - begun
+    });
+    tries.min().unwrap_or_default()
+}
+
+#[test]
+fn a_purge_is_linear_in_what_goes() {
+    let messages = 2_500;
+    in_proportion("purge", messages, purge(messages), purge(4 * messages));
 }

@@ -252,11 +252,20 @@ pub(super) fn remove(
     uids: &UidSet,
 ) -> Result<Option<ModSeq>> {
     let messages = each(t, mailbox, uids)?;
+    remove_messages(t, mailbox, &messages)
+}
+
+/// The same for messages that were just read.
+pub(super) fn remove_messages(
+    t: &mut dyn Tables,
+    mailbox: &mut Mailbox,
+    messages: &[Message],
+) -> Result<Option<ModSeq>> {
     if messages.is_empty() {
         return Ok(None);
     }
     let modseq = mailbox.next_modseq();
-    for message in &messages {
+    for message in messages {
         mailbox.count_out(message);
         t.bury_message(mailbox, message)?;
     }

@@ -7,7 +7,7 @@ use pillarbox_core::effect::{
 use pillarbox_core::id::{AccountId, MailboxId, Uid};
 use pillarbox_core::mailbox::MailboxName;
 
-use super::change::remove;
+use super::change::{remove, remove_messages};
 use crate::error::no_mailbox;
 use crate::record::Mailbox;
 use crate::table::{Result, Tables};
@@ -55,10 +55,11 @@ pub(super) fn create(t: &mut dyn Tables, op: &Create) -> Result<MailboxId> {
         return Err(exists(&op.name));
     }
     create_parents(t, owner, &op.name)?;
-    make_mailbox(t, owner, op.name.clone(), op.special_use)
+    create_within_limit(t, owner, op.name.clone(), op.special_use)
 }
 
-fn make_mailbox(
+/// A mailbox that a client asks for: one too many is refused.
+fn create_within_limit(
     t: &mut dyn Tables,
     owner: AccountId,
     name: MailboxName,
@@ -73,6 +74,7 @@ fn make_mailbox(
     create_mailbox(t, owner, name, special_use)
 }
 
+/// A mailbox that must be, however many there are: INBOX.
 pub(crate) fn create_mailbox(
     t: &mut dyn Tables,
     owner: AccountId,
@@ -93,7 +95,7 @@ fn create_parents(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> R
             continue;
         };
         if t.mailbox_named(owner, &parent)?.is_none() {
-            make_mailbox(t, owner, parent, None)?;
+            create_within_limit(t, owner, parent, None)?;
         }
     }
     Ok(())
@@ -132,7 +134,7 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     }
     if op.from == inbox() {
         create_parents(t, owner, &op.to)?;
-        make_mailbox(t, owner, op.to.clone(), None)?;
+        create_within_limit(t, owner, op.to.clone(), None)?;
         return super::change::move_all(t, source, &op.to, op.now, notices);
     }
     let prefix = format!("{}/", op.from.as_str());
@@ -200,11 +202,11 @@ pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -
     let mut boxes = t.mailboxes(owner, None, 2)?.into_iter();
     let other = boxes.find(|mailbox| mailbox.name != inbox());
     let mut mailbox = other.map_or_else(|| named(t, owner, &inbox()), Ok)?;
-    let mut uids = t.uids(mailbox.id)?;
-    let rest = uids.split_off_after(limit as u64);
-    remove(t, &mut mailbox, &uids)?;
-    done.messages = uids.len();
-    if !rest.is_empty() {
+    // Only those that go are looked at: a mailbox of a million takes many steps.
+    let messages = t.messages(mailbox.id, 0, u32::MAX, limit)?;
+    remove_messages(t, &mut mailbox, &messages)?;
+    done.messages = messages.len() as u64;
+    if messages.len() == limit {
         notices.push(super::change::notice(&mailbox));
         return Ok(done);
     }
