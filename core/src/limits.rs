@@ -82,6 +82,14 @@ pub struct Limits {
     pub move_window: u64,
     /// Part numbers in one section: as deep as parts are told.
     pub section_depth: usize,
+    /// Milliseconds for a TLS handshake; no octet extends them. This one and those below are the transport's.
+    pub handshake_millis: u64,
+    /// Milliseconds for the command being answered to end when the server ends the session: a client that holds one open holds up nothing.
+    pub leave_millis: u64,
+    /// Milliseconds for the last octets to leave after the session ended, and for a client that is still sending to end.
+    pub linger_millis: u64,
+    /// Octets of a client that is still sending that are taken and thrown away.
+    pub linger: usize,
 }
 
 impl Default for Limits {
@@ -125,6 +133,10 @@ impl Default for Limits {
             store_window: 2000,
             move_window: 1000,
             section_depth: 100,
+            handshake_millis: 30_000,
+            leave_millis: 9_000,
+            linger_millis: 5_000,
+            linger: 256 << 10,
         }
     }
 }

@@ -10,7 +10,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, Bytes};
 use pillarbox_core::effect::{Effect, Notice, Reply};
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_core::session::{Action, Bye, CloseReason, Event, Peer, Switch, Switched, TlsFacts};
+use pillarbox_core::session::{
+    Action, Bye, CloseReason, Config, Event, Peer, Switch, Switched, TlsFacts,
+};
 use pillarbox_store::Job;
 
 use crate::hub::Membership;
@@ -28,20 +30,11 @@ const READ: usize = 16 << 10;
 const CHUNKS: usize = 64;
 /// Rounds of the loop before other connections get their turn.
 const ROUNDS: usize = 64;
-/// Milliseconds for a TLS handshake; no octet extends them.
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-const HANDSHAKE: u64 = 30_000;
-/// Milliseconds for the last octets to leave after the session ended, and for a peer that is still sending to end.
-const LINGER: u64 = 5_000;
-/// Octets of a peer that is still sending that are taken and thrown away.
-const UNHEARD: usize = 256 << 10;
-/// Milliseconds for the command being answered to end when the server ends the session: a client that holds one open holds up nothing.
-const LEAVE: u64 = 9_000;
-
 /// One connection; polled to its end by any executor.
 #[derive(Debug)]
 pub struct Connection<S, C> {
     service: Arc<Service>,
+    config: Arc<Config>,
     session: RecordedSession,
     layer: Layer,
     stream: S,
@@ -109,11 +102,12 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             facts.tls = Some(TlsFacts::default());
         }
         let recording = membership.as_ref().and_then(|_| service.recording(peer));
-        let session = RecordedSession::new(config, facts, [0; 32], began, recording);
+        let session = RecordedSession::new(config.clone(), facts, [0; 32], began, recording);
         let tls = kind == ListenerKind::Tls;
         let record = Record::new(service.observer.clone(), peer, began.tick, tls);
         let mut connection = Self {
             service,
+            config,
             session,
             layer: Layer::Plain,
             stream,
@@ -180,7 +174,11 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             self.session.handle_shutdown(reason);
             // Nobody is told anything before the handshake: one that stands still would only hold up the end.
             let stands = reason == Bye::Shutdown && self.handshaking();
-            let patience = if stands { 0 } else { LEAVE };
+            let patience = if stands {
+                0
+            } else {
+                self.config.limits.leave_millis
+            };
             self.leave.get_or_insert((reason, now.tick.after(patience)));
         }
         true
@@ -218,7 +216,8 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                 Action::Closed(reason) => {
                     let told = self.leave.take().map(|(bye, _)| CloseReason::Server(bye));
                     self.record.summary.reason = if self.broken { told } else { Some(reason) };
-                    self.ended = Some((reason, now.tick.after(LINGER)));
+                    let until = now.tick.after(self.config.limits.linger_millis);
+                    self.ended = Some((reason, until));
                 }
                 _ => {}
             }
@@ -355,7 +354,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         }
         if self.end == End::Open {
             match self.stream.poll_close(cx) {
-                Poll::Ready(Ok(())) => self.end = End::Closed(UNHEARD),
+                Poll::Ready(Ok(())) => self.end = End::Closed(self.config.limits.linger),
                 Poll::Ready(Err(_)) => self.end = End::Over,
                 Poll::Pending => return false,
             }
@@ -367,7 +366,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     /// Throws away what the peer still sends. A stream that is dropped with unread octets, or that gets some later, is reset, and a reset may
     /// take the last lines from a peer that has not read them yet (RFC 1122 §4.2.2.13). A peer that was not sending is not waited for.
     fn unheard(&mut self, cx: &mut Context<'_>, reason: CloseReason) {
-        let mut buffer = [0; READ];
+        let (mut buffer, most) = ([0; READ], self.config.limits.linger);
         while let End::Closed(left) = self.end {
             self.end = match self.stream.poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(n)) if n > 0 && n < left => {
@@ -375,7 +374,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                     End::Closed(left - n)
                 }
                 Poll::Ready(_) => End::Over,
-                Poll::Pending if is_still_sending(reason, left < UNHEARD) => return,
+                Poll::Pending if is_still_sending(reason, left < most) => return,
                 Poll::Pending => End::Over,
             };
         }
@@ -408,7 +407,12 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         let Some(Ok(tls)) = self.service.tls.as_ref().map(crate::tls::TlsConfig::begin) else {
             return false;
         };
-        let handshake = Some(self.clock.now().tick.after(HANDSHAKE));
+        let handshake = Some(
+            self.clock
+                .now()
+                .tick
+                .after(self.config.limits.handshake_millis),
+        );
         self.layer = Layer::Tls {
             tls: Box::new(tls),
             handshake,

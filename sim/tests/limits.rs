@@ -54,6 +54,14 @@ const CASES: &[Case] = &[
     ("section_depth", section_depth),
 ];
 
+/// Bounds of a transport, which these sessions have none of: each has its case in driver/tests/connection/limits.rs.
+const TRANSPORT: &[&str] = &[
+    "handshake_millis",
+    "leave_millis",
+    "linger_millis",
+    "linger",
+];
+
 #[test]
 fn every_field_of_limits_has_a_case() {
     // `Limits` may grow, so it cannot be taken apart here; its debug form names every field.
@@ -68,7 +76,13 @@ fn every_field_of_limits_has_a_case() {
         fields.len() > 30,
         "the fields are not read rightly: {fields:?}"
     );
-    let cases: BTreeSet<&str> = CASES.iter().map(|(name, _)| *name).collect();
+    let cases = CASES.iter().map(|(name, _)| name).chain(TRANSPORT);
+    let cases: BTreeSet<&str> = cases.copied().collect();
+    let transport = include_str!("../../driver/tests/connection/limits.rs");
+    for name in TRANSPORT {
+        let case = format!("#[test]\nfn {name}() {{");
+        assert!(transport.contains(&case), "{name} has no case");
+    }
     assert_eq!(
         fields, cases,
         "a field of Limits without a case, or a case without a field"

@@ -92,6 +92,7 @@ limits! {
     first_command_millis idle_millis still_here_millis write_stall_millis output_before_login output_high_water
     mailbox_name mailbox_depth id_pairs id_field id_value append_messages list_patterns changes_page fetch_page
     inline_body body_window store_window move_window section_depth
+    handshake_millis leave_millis linger_millis linger
 }
 
 fields! {

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use crate::wire::Client;
 
 /// A service with a certificate, and a client's layer that trusts it.
-fn service() -> (Arc<Service>, ClientConnection) {
+pub fn service() -> (Arc<Service>, ClientConnection) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
         .expect("a certificate can be made");
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());

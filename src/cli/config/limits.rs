@@ -68,6 +68,11 @@ limits! {
     store_window: 1..=100_000,
     move_window: 1..=100_000,
     section_depth: 1..=1000,
+    handshake_millis: 1_000..=HOUR,
+    // All connections together have ten seconds.
+    leave_millis: 0..=9_000,
+    linger_millis: 100..=60_000,
+    linger: 0..=16 << 20,
 }
 
 const HOUR: u64 = 60 * 60 * 1000;
