@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use pillarbox_core::now::Tick;
 
 use crate::connection::Connection;
-use crate::hub::Hub;
+use crate::hub::{Change, Hub};
 use crate::io::{Clock, Stream};
 use crate::service::{ListenerKind, Service};
 
@@ -74,11 +74,17 @@ pub async fn accept_all<L: Listener>(
             return Poll::Ready(Ok(()));
         }
         for (address, change) in hub.listeners(cx.waker()) {
-            match change.map(|(listener, kind)| (listen(listener), kind)) {
-                Some((Ok(listener), kind)) => doors.push((address, Door::new(listener, kind))),
-                // The others go on.
-                Some((Err(error), _)) => service.observer.accept_failed(&error),
-                None => doors.retain(|(at, _)| *at != address),
+            match change {
+                Change::Comes(listener, kind) => match listen(listener) {
+                    Ok(listener) => doors.push((address, Door::new(listener, kind))),
+                    // The others go on.
+                    Err(error) => service.observer.accept_failed(&error),
+                },
+                Change::Turns(kind) => {
+                    let door = doors.iter_mut().find(|(at, _)| *at == address);
+                    door.into_iter().for_each(|(_, door)| door.kind = kind);
+                }
+                Change::Goes => doors.retain(|(at, _)| *at != address),
             }
         }
         for (_, door) in &mut doors {

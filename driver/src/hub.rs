@@ -29,13 +29,19 @@ struct State {
     /// Connections that were one too many and are being told so; they count for no cap.
     refused: usize,
     stopping: bool,
-    /// Listeners that come, and addresses that are listened on no longer, since that was last asked.
+    /// What is to be listened on otherwise, since that was last asked.
     listeners: Vec<(SocketAddr, Change)>,
     waiting: Vec<Waker>,
 }
 
-/// A listener that comes; `None`: the one of this address goes.
-pub(crate) type Change = Option<(TcpListener, ListenerKind)>;
+/// What becomes of a listener.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Comes(TcpListener, ListenerKind),
+    /// Its connections begin otherwise from here on.
+    Turns(ListenerKind),
+    Goes,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -114,14 +120,20 @@ impl Hub {
     pub fn listen(&self, listener: TcpListener, kind: ListenerKind) -> io::Result<SocketAddr> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
-        self.change(address, Some((listener, kind)));
+        self.change(address, Change::Comes(listener, kind));
         Ok(address)
     }
 
     /// No more connections are accepted at this address, and it is given back in a moment; those that are there live on. For listeners of
     /// [`Hub::listen`] and those that a runtime was started with.
     pub fn close(&self, address: SocketAddr) {
-        self.change(address, None);
+        self.change(address, Change::Goes);
+    }
+
+    /// Connections accepted at this address from here on begin so; those that are there live on as they are. For the same listeners as
+    /// [`Hub::close`].
+    pub fn turn(&self, address: SocketAddr, kind: ListenerKind) {
+        self.change(address, Change::Turns(kind));
     }
 
     fn change(&self, address: SocketAddr, change: Change) {

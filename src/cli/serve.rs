@@ -203,6 +203,35 @@ struct Reload {
     log: Log,
 }
 
+/// What becomes of the listeners at SIGHUP.
+#[derive(Default)]
+struct Listeners {
+    kept: Vec<(Listener, SocketAddr)>,
+    /// The same addresses, with TLS from the first octet where there was none, or the other way round.
+    turned: Vec<(Listener, SocketAddr)>,
+    opened: Vec<(Listener, TcpListener)>,
+    gone: Vec<(Listener, SocketAddr)>,
+}
+
+impl Listeners {
+    /// Takes the first that is so from those that go.
+    fn find(&mut self, is: impl Fn(&Listener) -> bool) -> Option<(Listener, SocketAddr)> {
+        let at = self.gone.iter().position(|(listener, _)| is(listener))?;
+        Some(self.gone.remove(at))
+    }
+
+    fn is_change(&self) -> bool {
+        !(self.turned.is_empty() && self.opened.is_empty() && self.gone.is_empty())
+    }
+}
+
+fn kind(listener: &Listener) -> ListenerKind {
+    match listener.implicit_tls {
+        true => ListenerKind::Tls,
+        false => ListenerKind::Plain,
+    }
+}
+
 impl Reload {
     fn on_signal(mut self) -> signals::Reload {
         Box::new(move || self.run())
@@ -259,47 +288,50 @@ impl Reload {
     }
 
     /// Binds what is not listened on yet: all of it, or nothing changes.
-    fn open(&self, config: &Config) -> Result<Vec<(Listener, TcpListener)>, String> {
+    fn open(&self, config: &Config) -> Result<Listeners, String> {
+        let mut listeners = Listeners {
+            gone: self.listening.clone(),
+            ..Listeners::default()
+        };
         if !self.can_listen(config) {
-            return Ok(Vec::new());
+            listeners.kept.append(&mut listeners.gone);
+            return Ok(listeners);
         }
-        let mut there: Vec<&Listener> = self.listening.iter().map(|(l, _)| l).collect();
-        let mut opened = Vec::new();
+        let mut others = Vec::new();
         for listener in &config.listen {
-            if let Some(at) = there.iter().position(|l| *l == listener) {
-                there.swap_remove(at);
+            match listeners.find(|l| l == listener) {
+                Some(there) => listeners.kept.push(there),
+                None => others.push(listener),
+            }
+        }
+        for listener in others {
+            if let Some((_, address)) = listeners.find(|l| l.address == listener.address) {
+                listeners.turned.push((listener.clone(), address));
                 continue;
             }
             let bound = TcpListener::bind(listener.address);
             let bound = bound.map_err(|e| format!("cannot listen on {}: {e}", listener.address))?;
-            opened.push((listener.clone(), bound));
+            listeners.opened.push((listener.clone(), bound));
         }
-        Ok(opened)
+        Ok(listeners)
     }
 
     /// Accepts from what was opened and no more from what is not named any more; whether anything changed.
-    fn listen(&mut self, hub: &Hub, config: &Config, opened: Vec<(Listener, TcpListener)>) -> bool {
-        if !self.can_listen(config) {
-            return false;
-        }
-        let mut named: Vec<&Listener> = config.listen.iter().collect();
-        let (kept, gone): (Vec<_>, Vec<_>) = self.listening.drain(..).partition(|(listener, _)| {
-            let at = named.iter().position(|l| *l == listener);
-            at.map(|at| named.swap_remove(at)).is_some()
-        });
-        self.listening = kept;
-        let changed = !gone.is_empty() || !opened.is_empty();
-        for (_, address) in gone {
+    fn listen(&mut self, hub: &Hub, config: &Config, listeners: Listeners) -> bool {
+        let changed = listeners.is_change();
+        self.listening = listeners.kept;
+        for (_, address) in listeners.gone {
             hub.close(address);
             let line = Line::new(Level::Info, "listener_closed");
             self.log.write(line.field("address", address));
         }
-        for (listener, bound) in opened {
-            let kind = match listener.implicit_tls {
-                true => ListenerKind::Tls,
-                false => ListenerKind::Plain,
-            };
-            match hub.listen(bound, kind) {
+        for (listener, address) in listeners.turned {
+            hub.turn(address, kind(&listener));
+            self.log.write(listening(address, &listener, config));
+            self.listening.push((listener, address));
+        }
+        for (listener, bound) in listeners.opened {
+            match hub.listen(bound, kind(&listener)) {
                 Ok(address) => {
                     self.log.write(listening(address, &listener, config));
                     self.listening.push((listener, address));

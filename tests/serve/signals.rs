@@ -228,6 +228,45 @@ fn sighup_swaps_certificates_and_limits_and_keeps_what_it_refuses() {
 }
 
 #[test]
+fn sighup_turns_a_listener_to_tls_and_back() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("turn-{runtime}"));
+        let made = certificate();
+        folder.write("cert.pem", &made.0);
+        folder.write("key.pem", &made.1);
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = free.local_addr().expect("it has one");
+        let config = |implicit: bool| {
+            format!(
+                "store = \"store\"\n[[listen]]\naddress = \"{address}\"\nimplicit_tls = {implicit}\n\
+                 [tls]\ncertificates = \"cert.pem\"\nkey = \"key.pem\"\n"
+            )
+        };
+        drop(free);
+        let mut server = Server::start(&folder, &config(false), &["--runtime", runtime]);
+        let mut old = server.connect(0);
+        assert!(old.line().contains("STARTTLS"));
+        folder.write("pillarbox.toml", &config(true));
+        server.signal(Signal::HUP);
+        server.wait_for_lines(&["event=reloaded"], 1);
+        server.find_listeners(2);
+        assert_eq!(server.address(1), address, "it is listened on as before");
+        let mut new = connect_tls(&server, 1, &made.0);
+        assert!(new.line().starts_with("* OK "));
+        assert!(old.command("a NOOP").contains("a OK "), "it lives on");
+        folder.write("pillarbox.toml", &config(false));
+        server.signal(Signal::HUP);
+        server.wait_for_lines(&["event=reloaded"], 2);
+        assert!(server.connect(0).line().contains("STARTTLS"));
+        assert!(new.command("a NOOP").contains("a OK "), "it lives on");
+        server.wait_for_log(&["event=listening", "tls=implicit"]);
+        let lines = server.wait_for_lines(&["event=listening", "tls=starttls"], 2);
+        assert_eq!(lines.len(), 2);
+        server.terminate();
+    });
+}
+
+#[test]
 fn sighup_adds_and_closes_listeners_and_connections_live_on() {
     on_each_runtime(|runtime| {
         let folder = Folder::new(&format!("listeners-{runtime}"));

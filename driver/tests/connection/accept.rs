@@ -243,6 +243,8 @@ fn listeners_come_and_go_while_it_runs() {
     assert!(bell.rang());
     assert!(poll().is_pending());
     assert_eq!(hub.connections(), 2);
+    // What one says of another's address changes nothing.
+    hub.turn(([127, 0, 0, 1], 1).into(), ListenerKind::Tls);
     hub.close(address);
     assert!(bell.rang());
     door(0).comes([Ok(())]);
