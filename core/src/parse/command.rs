@@ -74,9 +74,13 @@ fn row(rest: &[u8]) -> Option<&'static (&'static str, Arguments)> {
         end => end,
     };
     let name = &rest[..end.unwrap_or(rest.len())];
-    COMMANDS
-        .iter()
-        .find(|(known, _)| known.len() == name.len() && name.eq_ignore_ascii_case(known.as_bytes()))
+    let first = name.first()?.to_ascii_uppercase();
+    COMMANDS.iter().find(|(known, _)| {
+        let known = known.as_bytes();
+        known.len() == name.len()
+            && known[0] == first
+            && (known == name || known.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The command's name and its octets, if there is one of that name.
@@ -103,7 +107,6 @@ pub fn parse_command(frame: &Bytes, from: usize, cx: &Context<'_>) -> Result<Com
         Plain(command) => c.end().map(|()| command()),
         With(parse) => {
             c.expect(b" ", "Expected a space and arguments")?;
-            // A command is large: it is not moved on its way out.
             let command = parse(&mut c);
             if command.is_ok() {
                 c.end()?;

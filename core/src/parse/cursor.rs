@@ -65,11 +65,10 @@ impl<'a> Cursor<'a> {
         self.rest.len()
     }
 
-    /// How many commas stand in the sequence set here, as far as words are left for what they part.
-    pub(super) fn commas(&self) -> usize {
-        let in_set = |b: &&u8| matches!(b, b'0'..=b':' | b'*' | b',');
-        let set = self.rest.iter().take_while(in_set);
-        set.filter(|b| **b == b',').take(self.words).count()
+    /// The octets up to the next space.
+    pub(super) fn to_space(&self) -> &'a [u8] {
+        let end = memchr::memchr(b' ', self.rest);
+        &self.rest[..end.unwrap_or(self.rest.len())]
     }
 
     pub(super) fn at_end(&self) -> bool {
@@ -110,6 +109,16 @@ impl<'a> Cursor<'a> {
         expected: &'static str,
     ) -> Parsed<O> {
         self.word()?;
+        self.run(parser, expected)
+    }
+
+    /// Runs a nom parser here on what was counted before.
+    #[inline]
+    pub(super) fn run<O>(
+        &mut self,
+        parser: impl Fn(&'a [u8]) -> IResult<&'a [u8], O>,
+        expected: &'static str,
+    ) -> Parsed<O> {
         match parser(self.rest) {
             Ok((rest, output)) => {
                 self.rest = rest;
@@ -178,7 +187,11 @@ impl<'a> Cursor<'a> {
 
     /// An atom that is compared with words of the protocol.
     pub(super) fn keyword(&mut self, expected: &'static str) -> Parsed<Keyword<'a>> {
-        Ok(Keyword::new(self.atom(expected)?))
+        let (word, small) = self.take(lex::cased_atom, expected)?;
+        Ok(match small {
+            false => Keyword::AsSent(word),
+            true => Keyword::upper(word),
+        })
     }
 
     /// string = quoted / literal
@@ -264,10 +277,8 @@ pub(super) enum Keyword<'a> {
 }
 
 impl<'a> Keyword<'a> {
-    fn new(word: &'a [u8]) -> Self {
-        if !word.iter().any(u8::is_ascii_lowercase) {
-            return Self::AsSent(word);
-        }
+    #[cold]
+    fn upper(word: &[u8]) -> Self {
         let mut octets = [0; 24];
         let len = word.len().min(octets.len());
         octets[..len].copy_from_slice(&word[..len]);

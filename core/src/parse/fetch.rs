@@ -12,7 +12,7 @@ use crate::id::ModSeq;
 pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     let set = sequence_set(c)?;
     c.space()?;
-    let mut items = Vec::new();
+    let mut items = Vec::with_capacity(ITEMS);
     if c.skip(b"(") {
         loop {
             item(c, &mut items, false)?;
@@ -39,6 +39,8 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     })
 }
 
+/// Room for the items of most commands.
+const ITEMS: usize = 4;
 /// A FETCH item holds as much as so many words.
 const ITEM: usize = 8;
 /// And the name of a header field.
@@ -72,8 +74,7 @@ fn item(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>, alone: bool) -> Parsed<(
     c.weigh(ITEM)?;
     const EXPECTED: &str = "Expected a FETCH item";
     // An item's name ends before "[", which atoms may hold.
-    if let Some(special) = sectioned(c)? {
-        items.push(special);
+    if sectioned(c, items)? {
         return Ok(());
     }
     let name = c.keyword(EXPECTED)?;
@@ -117,36 +118,39 @@ fn rfc822(name: SectionName, text: SectionText, peek: bool) -> FetchItem {
     }
 }
 
-/// The items that end in a section.
-fn sectioned(c: &mut Cursor<'_>) -> Parsed<Option<FetchItem>> {
+/// The items that end in a section; `false`: the next one is none of them.
+fn sectioned(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parsed<bool> {
     if !matches!(c.peek(), Some(b'B' | b'b')) {
-        return Ok(None);
+        return Ok(false);
     }
     let peek = c.skip(b"BODY.PEEK[");
     if peek || c.skip(b"BODY[") {
         let section = section(c)?;
         let partial = partial(c)?;
-        return Ok(Some(FetchItem::Section {
+        items.push(FetchItem::Section {
             name: SectionName::Body,
             section,
             peek,
             partial,
-        }));
+        });
+        return Ok(true);
     }
     let peek = c.skip(b"BINARY.PEEK[");
     if peek || c.skip(b"BINARY[") {
         let path = binary_path(c)?;
         let partial = partial(c)?;
-        return Ok(Some(FetchItem::Binary {
+        items.push(FetchItem::Binary {
             path,
             peek,
             partial,
-        }));
+        });
+        return Ok(true);
     }
     if c.skip(b"BINARY.SIZE[") {
-        return binary_path(c).map(FetchItem::BinarySize).map(Some);
+        items.push(FetchItem::BinarySize(binary_path(c)?));
+        return Ok(true);
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// section-binary = "[" [section-part] "]"

@@ -15,6 +15,7 @@ const LIST: u8 = 4;
 const TAG: u8 = 8;
 /// Inside quotes, without escapes.
 const QUOTED: u8 = 16;
+const LOWER: u8 = 32;
 
 const CLASS: [u8; 256] = classes();
 
@@ -46,6 +47,9 @@ const fn classes() -> [u8; 256] {
         if !special && !wildcard && octet != b'+' {
             class |= TAG;
         }
+        if octet.is_ascii_lowercase() {
+            class |= LOWER;
+        }
         table[b] |= class;
         b += 1;
     }
@@ -65,6 +69,19 @@ fn chars(i: &[u8], class: u8) -> IResult<&[u8], &[u8]> {
     }
 }
 
+/// An atom, and whether a letter of it is a small one.
+#[inline]
+pub(super) fn cased_atom(i: &[u8]) -> IResult<&[u8], (&[u8], bool)> {
+    let mut seen = 0;
+    let classes = i.iter().map(|b| CLASS[usize::from(*b)]);
+    let atom = classes.take_while(|class| class & ATOM != 0);
+    let len = atom.inspect(|class| seen |= class).count();
+    match len {
+        0 => fail(i),
+        _ => Ok((&i[len..], (&i[..len], seen & LOWER != 0))),
+    }
+}
+
 /// atom = 1*ATOM-CHAR
 pub(super) fn atom(i: &[u8]) -> IResult<&[u8], &[u8]> {
     chars(i, ATOM)
@@ -77,20 +94,18 @@ pub(super) fn astring_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
 
 /// 1*ASTRING-CHAR *(SP 1*ASTRING-CHAR) before a closing parenthesis, and how many words.
 pub(super) fn astring_words(i: &[u8]) -> Option<(&[u8], usize)> {
-    let (mut words, mut in_word) = (0, false);
-    for (at, &octet) in i.iter().enumerate() {
-        if is(octet, ASTRING) {
-            words += usize::from(!in_word);
-            in_word = true;
-        } else if !in_word {
-            return None;
-        } else if octet == b' ' {
-            in_word = false;
-        } else {
-            return (octet == b')').then_some((&i[..at], words));
+    let (mut at, mut words) = (0, 0);
+    loop {
+        let length = i[at..].iter().position(|b| !is(*b, ASTRING))?;
+        at += length;
+        words += 1;
+        match i[at] {
+            _ if length == 0 => return None,
+            b' ' => at += 1,
+            b')' => return Some((&i[..at], words)),
+            _ => return None,
         }
     }
-    None
 }
 
 /// 1*list-char
@@ -107,18 +122,18 @@ pub(super) fn tag_chars(i: &[u8]) -> IResult<&[u8], &[u8]> {
 #[inline]
 pub(super) fn number64(i: &[u8]) -> IResult<&[u8], u64> {
     const MAX: u64 = (1 << 63) - 1;
-    let (mut n, mut digits) = (0u64, 0);
-    while let Some(digit @ b'0'..=b'9') = i.get(digits) {
+    let (mut n, mut rest) = (0u64, i);
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
         if n > MAX / 10 {
             return fail(i);
         }
         n = n * 10 + u64::from(digit - b'0');
-        digits += 1;
+        rest = behind;
     }
-    if digits == 0 || n > MAX {
+    if rest.len() == i.len() || n > MAX {
         return fail(i);
     }
-    Ok((&i[digits..], n))
+    Ok((rest, n))
 }
 
 /// nz-number = digit-nz *DIGIT, below 2^32

@@ -77,9 +77,12 @@ fn return_option(c: &mut Cursor<'_>, list: &mut List) -> Parsed<()> {
     Ok(())
 }
 
+/// Room for the items of most commands.
+const ITEMS: usize = 8;
+
 /// "(" status-att *(SP status-att) ")"
 pub(super) fn status_items(c: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
-    let mut items = Vec::new();
+    let mut items = Vec::with_capacity(ITEMS);
     c.list(|c| {
         let item = status_item(c)?;
         // Named twice it is told once.

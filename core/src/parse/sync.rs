@@ -17,10 +17,12 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
         c.word()?;
         return Ok(SequenceSet::Saved);
     }
-    // Neither too little room nor too much: a command may have thousands of small sets.
-    let mut ranges = Vec::with_capacity(c.commas() + 1);
+    // No space is in a set, and a comma parts two of its ranges.
+    let count = memchr::memchr_iter(b',', c.to_space()).count() + 1;
+    c.weigh(count)?;
+    let mut ranges = Vec::with_capacity(count);
     loop {
-        ranges.push(c.take(lex::seq_range, EXPECTED)?);
+        ranges.push(c.run(lex::seq_range, EXPECTED)?);
         if !c.skip(b",") {
             return Ok(SequenceSet::Ranges(ranges));
         }
