@@ -7,36 +7,29 @@
 //! The whole loop, with a client that says all it has to say at once:
 //!
 //! ```
-//! # use bytes::Buf;
-//! # use pillarbox_core::effect::{Account, Effect, StoreError};
-//! # use pillarbox_core::id::AccountId;
-//! # use pillarbox_core::now::Now;
-//! # use pillarbox_core::session::{Action, Config, Peer, Session};
-//! # let mut config = Config::default();
-//! # config.plaintext_login = true;
-//! # let now = Now::default();
+//! use bytes::{Buf, BufMut};
+//! use pillarbox_core::session::{Action, Config, Peer, Session};
+//! use pillarbox_core::{effect::{Account, Effect, StoreError}, id::AccountId, now::Now};
+//! let (mut config, now) = (Config::default(), Now::default());
+//! config.plaintext_login = true;
 //! let mut session = Session::new(config.into(), Peer::default(), [0; 32], now);
-//! let mut from_client: &[u8] = b"a LOGIN tim secret\r\nb LIST \"\" *\r\nc LOGOUT\r\n";
-//! let (mut to_client, mut closed) = (Vec::new(), false);
-//! while !closed {
+//! let mut from_client = &b"a LOGIN tim secret\r\nb LIST \"\" *\r\nc LOGOUT\r\n"[..];
+//! let (mut to_client, mut open) = (Vec::new(), true);
+//! while open {
 //!     if let Some(mut slot) = session.recv_slot() { // none: not reading now, which is all the backpressure there is
-//!         let (octets, rest) = from_client.split_at(slot.capacity().min(from_client.len()));
-//!         slot.put(octets);
-//!         from_client = rest;
+//!         let octets = slot.capacity().min(from_client.len());
+//!         slot.put(&from_client.copy_to_bytes(octets));
 //!     }
 //!     while let Some(action) = session.poll(now) {
 //!         match action {
-//!             Action::Effect(Effect::Authenticate(call)) => {
-//!                 let account = Account { id: AccountId(1), name: call.op().user.as_str().into() };
-//!                 session.handle_reply(call.answer(Ok(account)));
-//!             }
-//!             Action::Effect(other) => session.handle_reply(other.fail(StoreError::lost())),
-//!             Action::Closed(_reason) => closed = true,
+//!             Action::Effect(Effect::Authenticate(call)) =>
+//!                 session.handle_reply(call.answer(Ok(Account { id: AccountId(1), name: "tim".into() }))),
+//!             Action::Effect(other) => session.handle_reply(other.fail(StoreError::lost())), // a backend does better
+//!             Action::Closed(_) => open = false,
 //!             _ => {} // events are for logs; TLS is only asked for where the configuration offers it
 //!         }
 //!     }
-//!     let mut out = session.transmit(now);
-//!     to_client.extend_from_slice(&out.copy_to_bytes(out.remaining()));
+//!     to_client.put(session.transmit(now)); // what is taken counts as sent
 //! }
 //! # let said = String::from_utf8(to_client)?;
 //! # assert!(said.contains("a OK") && said.contains("b NO [SERVERBUG]") && said.contains("c OK"));
