@@ -70,6 +70,40 @@ fn in_reads_of_any_length() {
 }
 
 #[test]
+fn in_utf_7_and_utf_16() {
+    let mail = |charset: &str, octets: &[u8]| {
+        let body = data_encoding::BASE64_MIME.encode(octets);
+        format!(
+            "Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n{body}"
+        )
+    };
+    let text = "Grüße, 日本語 + \u{1F600}";
+    let units = text.encode_utf16();
+    let big: Vec<u8> = units.clone().flat_map(u16::to_be_bytes).collect();
+    let little: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+    let marked = [&b"\xff\xfe"[..], &little].concat();
+    let utf_7 = b"Gr+APwA3w-e, +ZeVnLIqe- +- +2D3eAA-";
+    for mail in [
+        mail("UTF-7", utf_7),
+        mail("unicode-1-1-utf-7", utf_7),
+        mail("UTF-16", &big),
+        mail("utf-16", &marked),
+        mail("utf-16be", &big),
+        mail("utf-16le", &little),
+        format!(
+            "Content-Type: text/plain; charset=utf-7\r\n\r\n{}",
+            str::from_utf8(utf_7).unwrap()
+        ),
+    ] {
+        for most in [1, 2, 3, 7, usize::MAX] {
+            assert!(finds(mail.as_bytes(), body("GRÜSSE, 日本"), most), "{mail}");
+            assert!(finds(mail.as_bytes(), body("語 + \u{1F600}"), most));
+            assert!(!finds(mail.as_bytes(), body("APwA"), most));
+        }
+    }
+}
+
+#[test]
 fn the_empty_text_is_in_every_message() {
     let picture = b"Content-Type: image/png\r\n\r\nx\r\n";
     for mail in [&picture[..], b"\r\n", b"Subject: s\r\n\r\nx\r\n"] {

@@ -10,6 +10,7 @@ mod render;
 mod scan;
 mod structure;
 mod text;
+mod utf7;
 
 pub use decode::{DecodeError, Decoder, Encoding};
 pub(crate) use header::FieldSelector;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use unicode_normalization::UnicodeNormalization;
 
 use super::decode::{Decoder, Encoding};
+use super::utf7::Utf7;
 
 /// A field's value for people: unfolded, encoded words decoded, UTF-8 kept (RFC 6532), what is broken replaced.
 #[must_use]
@@ -108,8 +109,11 @@ pub(super) fn known_charset(label: &str) -> Option<&'static encoding_rs::Encodin
 /// Octets in a charset as text; without one, or with one that is not known, UTF-8 if it is, else windows-1252.
 #[must_use]
 pub fn decode_text(octets: &[u8], charset: Option<&str>) -> String {
-    match charset.and_then(known_charset) {
-        Some(encoding) => encoding.decode_without_bom_handling(octets).0.into_owned(),
+    match charset.and_then(Charsets::named) {
+        Some(charset) => {
+            let mut decoder = CharsetDecoder(charset);
+            decoder.feed(octets) + &decoder.finish()
+        }
         None => match core::str::from_utf8(octets) {
             Ok(text) => String::from(text),
             Err(_) => encoding_rs::WINDOWS_1252
@@ -144,18 +148,38 @@ pub(crate) fn decode_search(octets: &[u8], charset: Charset) -> Option<String> {
 
 /// Undoes a charset in any chunking; one that is not known is taken for UTF-8.
 #[derive(Debug)]
-pub struct CharsetDecoder(encoding_rs::Decoder);
+pub struct CharsetDecoder(Charsets);
+
+#[derive(Debug)]
+enum Charsets {
+    Utf7(Utf7),
+    Other(encoding_rs::Decoder),
+}
+
+impl Charsets {
+    fn named(label: &str) -> Option<Self> {
+        if Utf7::is_named(label) {
+            return Some(Self::Utf7(Utf7::default()));
+        }
+        let charset = known_charset(label)?;
+        let little = label.trim().eq_ignore_ascii_case("utf-16le");
+        Some(Self::Other(
+            if charset == encoding_rs::UTF_16LE && !little {
+                // The byte order mark decides; without one it is big-endian (RFC 2781 §4.3).
+                encoding_rs::UTF_16BE.new_decoder()
+            } else {
+                charset.new_decoder_without_bom_handling()
+            },
+        ))
+    }
+}
 
 impl CharsetDecoder {
     /// A decoder for the charset of this name.
     #[must_use]
     pub fn new(charset: Option<&str>) -> Self {
-        Self(
-            charset
-                .and_then(known_charset)
-                .unwrap_or(encoding_rs::UTF_8)
-                .new_decoder_without_bom_handling(),
-        )
+        let utf_8 = || Charsets::Other(encoding_rs::UTF_8.new_decoder_without_bom_handling());
+        Self(charset.and_then(Charsets::named).unwrap_or_else(utf_8))
     }
 
     /// The text of the next octets; a character that is not whole waits.
@@ -169,13 +193,21 @@ impl CharsetDecoder {
     }
 
     fn decode(&mut self, octets: &[u8], last: bool) -> String {
-        let mut text = String::with_capacity(
-            self.0
-                .max_utf8_buffer_length(octets.len())
-                .unwrap_or(octets.len()),
-        );
-        // The capacity is enough for all of it.
-        let _ = self.0.decode_to_string(octets, &mut text, last);
+        let mut text = String::new();
+        match &mut self.0 {
+            Charsets::Utf7(decoder) => {
+                decoder.feed(octets, &mut text);
+                if last {
+                    decoder.finish(&mut text);
+                }
+            }
+            Charsets::Other(decoder) => {
+                let room = decoder.max_utf8_buffer_length(octets.len());
+                text.reserve(room.unwrap_or(octets.len()));
+                // The capacity is enough for all of it.
+                let _ = decoder.decode_to_string(octets, &mut text, last);
+            }
+        }
         text
     }
 }
@@ -212,6 +244,34 @@ mod tests {
             "üü!"
         );
         assert_eq!(decode_header(b"a=?utf-8?q?b?=c =?utf-8?q?d?="), "abc d");
+        // RFC 2152, and base64 of UTF-7 that goes on in the next word.
+        assert_eq!(
+            decode_header(b"=?UNICODE-1-1-UTF-7?Q?A+ImIDkQ.?="),
+            "A\u{2262}\u{391}."
+        );
+        assert_eq!(
+            decode_header(b"=?utf-7?Q?+ZeVn?= =?UTF-7?Q?LIqe-?="),
+            "日本語"
+        );
+    }
+
+    #[test]
+    fn the_mark_decides_how_utf_16_is_ordered() {
+        for (label, octets) in [
+            ("utf-16", &b"\xfe\xff\0\xe9\0x"[..]),
+            ("UTF-16", b"\xff\xfe\xe9\0x\0"),
+            (" utf-16 ", b"\0\xe9\0x"),
+            ("utf-16be", b"\0\xe9\0x"),
+            ("utf-16le", b"\xe9\0x\0"),
+        ] {
+            assert_eq!(decode_text(octets, Some(label)), "éx", "{label}");
+            for cut in 0..octets.len() {
+                let mut decoder = CharsetDecoder::new(Some(label));
+                let mut text = decoder.feed(&octets[..cut]);
+                text += &decoder.feed(&octets[cut..]);
+                assert_eq!(text + &decoder.finish(), "éx", "{label} cut at {cut}");
+            }
+        }
     }
 
     #[test]
