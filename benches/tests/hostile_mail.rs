@@ -12,8 +12,8 @@ mod mails;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// CPU time of one command: 0.3 seconds; what is built without optimisation takes about ten times as long.
-const TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 300 });
+/// CPU time of one command, however it is built. A busy machine slows what runs beside others: the least of three tries counts.
+const TIME: Duration = Duration::from_millis(300);
 /// Octets that the session and the store hold for it, besides the stored message.
 const MEMORY: i64 = 32 << 20;
 
@@ -64,29 +64,65 @@ const SEARCH: [&str; 12] = [
 fn mail_that_anyone_can_send_has_bounds() {
     let mut worst = (Duration::ZERO, String::new());
     let mut failures = Vec::new();
+    let mut note = |what: String, cost: Cost| {
+        if cost.took > worst.0 {
+            worst = (cost.took, what.clone());
+        }
+        if !cost.taken || cost.took > TIME || cost.held > MEMORY {
+            failures.push(format!("{what}: {cost:?}"));
+        }
+    };
     for (name, octets) in mails::mails() {
-        let mut attack = Attack::signed_in(true);
-        attack.stores = true;
         let head = format!("a APPEND INBOX {{{}+}}\r\n", octets.len());
-        attack.send(&[head.as_bytes(), &octets, b"\r\nb NOOP\r\n"].concat());
+        let append = [head.as_bytes(), &octets, b"\r\n"].concat();
+        let stored = octets.len() as i64;
         drop(octets);
+        let mut attack = Attack::signed_in(true);
+        let mut stores = least(|| {
+            attack = Attack::signed_in(true);
+            attack.stores = true;
+            cost(&mut attack, &append)
+        });
+        // The store in memory has it in pieces and whole for a moment.
+        stores.held -= 2 * stored;
+        note(format!("{name}: APPEND"), stores);
+        drop(append);
+        attack.send(b"b NOOP\r\n");
         let fetches = FETCH.map(|item| format!("a UID FETCH 101 ({item})\r\n"));
         let searches = SEARCH.map(|key| format!("a UID SEARCH UID 101 {key}\r\n"));
         for command in fetches.iter().chain(&searches) {
-            attack.begin();
-            let begun = of_thread();
-            let taken = attack.send(command.as_bytes());
-            let took = of_thread() - begun;
-            let what = format!("{name}: {}", command.trim_end());
-            if took > worst.0 {
-                worst = (took, what.clone());
-            }
-            let held = attack.peak;
-            if !taken || took > TIME || held > MEMORY {
-                failures.push(format!("{what}: {took:?}, {held} octets, taken {taken}"));
-            }
+            let answers = least(|| cost(&mut attack, command.as_bytes()));
+            note(format!("{name}: {}", command.trim_end()), answers);
         }
     }
     println!("the slowest: {worst:?}");
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// What a command costs.
+#[derive(Debug)]
+struct Cost {
+    took: Duration,
+    /// Octets.
+    held: i64,
+    taken: bool,
+}
+
+fn cost(attack: &mut Attack, command: &[u8]) -> Cost {
+    attack.begin();
+    let begun = of_thread();
+    let taken = attack.send(command);
+    let took = of_thread() - begun;
+    let held = attack.peak;
+    Cost { took, held, taken }
+}
+
+fn least(mut run: impl FnMut() -> Cost) -> Cost {
+    let mut cost = run();
+    for _ in 0..2 {
+        if cost.took > TIME {
+            cost = run();
+        }
+    }
+    cost
 }

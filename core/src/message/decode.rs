@@ -76,8 +76,8 @@ impl Decoder {
     pub fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         match self.encoding {
             Encoding::Identity | Encoding::Unknown => out.extend_from_slice(octets),
-            Encoding::Base64 => octets.iter().try_for_each(|b| self.base64(*b, out))?,
-            Encoding::QuotedPrintable => octets.iter().for_each(|b| self.quoted_printable(*b, out)),
+            Encoding::Base64 => return self.base64(octets, out),
+            Encoding::QuotedPrintable => self.quoted_printable(octets, out),
         }
         Ok(())
     }
@@ -100,56 +100,93 @@ impl Decoder {
         }
     }
 
-    fn base64(&mut self, b: u8, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        let value = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            // Some join padded pieces: after padding a new one may begin.
-            b'=' => {
-                (self.bits, self.held) = (0, 0);
-                return Ok(());
+    fn base64(&mut self, octets: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let (mut bits, mut held) = (self.bits, self.held);
+        out.reserve(octets.len() / 4 * 3 + 3);
+        for &b in octets {
+            match SEXTETS[usize::from(b)] {
+                PASSED_OVER => continue,
+                // Some join padded pieces: after padding a new one may begin.
+                PADDING => (bits, held) = (0, 0),
+                NONE if self.lenient => continue,
+                NONE => return Err(DecodeError),
+                sextet => {
+                    bits = bits << 6 | u32::from(sextet);
+                    held += 6;
+                }
             }
-            b' ' | b'\t' | b'\r' | b'\n' => return Ok(()),
-            _ if self.lenient => return Ok(()),
-            _ => return Err(DecodeError),
-        };
-        self.bits = self.bits << 6 | u32::from(value);
-        self.held += 6;
-        if self.held >= 8 {
-            self.held -= 8;
-            // Eight bits.
-            out.push((self.bits >> self.held & 0xff) as u8);
-            self.bits &= (1 << self.held) - 1;
+            if held >= 8 {
+                held -= 8;
+                // Eight bits.
+                out.push((bits >> held & 0xff) as u8);
+                bits &= (1 << held) - 1;
+            }
         }
+        (self.bits, self.held) = (bits, held);
         Ok(())
     }
 
     /// What is no escape stands for itself (RFC 2045 §6.7: robust implementations).
-    fn quoted_printable(&mut self, b: u8, out: &mut Vec<u8>) {
-        if self.pending.first() == Some(&b'=') {
-            self.escape(b, out);
-            return;
-        }
-        match b {
-            b' ' | b'\t' => self.pending.push(b),
-            b'\r' | b'\n' => {
-                self.pending.clear();
-                out.push(b);
+    fn quoted_printable(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let mut rest = octets;
+        while let Some(&first) = rest.first() {
+            if self.pending.first() == Some(&b'=') {
+                self.escape(first, out);
+                rest = &rest[1..];
+                continue;
             }
-            b'=' => {
-                out.append(&mut self.pending);
-                self.pending.push(b);
+            let plain = memchr::memchr3(b'=', b'\r', b'\n', rest).unwrap_or(rest.len());
+            self.plain(&rest[..plain], out);
+            rest = &rest[plain..];
+            let taken = match *rest {
+                [] => return,
+                [b'=', ..] => self.begin_escape(rest, out),
+                [b, ..] => {
+                    self.pending.clear();
+                    out.push(b);
+                    1
+                }
+            };
+            rest = &rest[taken..];
+        }
+    }
+
+    /// An escape that is whole is taken at once; how many octets that is.
+    fn begin_escape(&mut self, rest: &[u8], out: &mut Vec<u8>) -> usize {
+        out.append(&mut self.pending);
+        match *rest {
+            [_, first, second, ..] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => {
+                out.push(hex(first) << 4 | hex(second));
+                3
+            }
+            // Neither an escape nor the end of a line.
+            [_, b' ' | b'\t', next, ..] if !matches!(next, b' ' | b'\t' | b'\r' | b'\n') => {
+                out.extend_from_slice(&rest[..2]);
+                2
             }
             _ => {
-                out.append(&mut self.pending);
-                out.push(b);
+                self.pending.push(b'=');
+                1
             }
         }
-        if self.pending.len() > 1024 {
+    }
+
+    /// White space waits for what comes behind it.
+    fn plain(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let white = |b: &u8| matches!(b, b' ' | b'\t');
+        let text = octets
+            .iter()
+            .rposition(|b| !white(b))
+            .map_or(0, |at| at + 1);
+        if text > 0 {
             out.append(&mut self.pending);
+            out.extend_from_slice(&octets[..text]);
+        }
+        for &b in &octets[text..] {
+            self.pending.push(b);
+            if self.pending.len() > 1024 {
+                out.append(&mut self.pending);
+            }
         }
     }
 
@@ -173,11 +210,35 @@ impl Decoder {
                 // No escape: it stands for itself, and the last octet may begin another.
                 self.pending.pop();
                 out.append(&mut self.pending);
-                self.quoted_printable(b, out);
+                self.quoted_printable(&[b], out);
             }
         }
     }
 }
+
+/// No octet of base64.
+const NONE: u8 = 0xff;
+/// White space, which is passed over.
+const PASSED_OVER: u8 = 0xfe;
+/// `=`.
+const PADDING: u8 = 0xfd;
+
+/// What each octet stands for in base64 (RFC 4648 §4).
+const SEXTETS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NONE; 256];
+    let mut n = 0;
+    while n < 64 {
+        table[alphabet[n as usize] as usize] = n;
+        n += 1;
+    }
+    table[b' ' as usize] = PASSED_OVER;
+    table[b'\t' as usize] = PASSED_OVER;
+    table[b'\r' as usize] = PASSED_OVER;
+    table[b'\n' as usize] = PASSED_OVER;
+    table[b'=' as usize] = PADDING;
+    table
+};
 
 fn hex(digit: u8) -> u8 {
     match digit {
@@ -229,6 +290,13 @@ mod tests {
             decoder.feed(&text[..cut], &mut out).unwrap();
             decoder.feed(&text[cut..], &mut out).unwrap();
             decoder.finish(&mut out).unwrap();
+            let mut slow = Vec::new();
+            let mut decoder = Decoder::new(Encoding::QuotedPrintable).unwrap();
+            for octet in text.chunks(1) {
+                decoder.feed(octet, &mut slow).unwrap();
+            }
+            decoder.finish(&mut slow).unwrap();
+            prop_assert_eq!(&out, &slow);
             prop_assert_eq!(out, decode(Encoding::QuotedPrintable, text).unwrap());
         }
 

@@ -61,12 +61,14 @@ pub fn select_fields(header: &[u8], names: &[&[u8]], not: bool) -> Vec<u8> {
 /// The same for a header in any chunking; no more of it is held than a name.
 #[derive(Debug)]
 pub(crate) struct FieldSelector {
-    /// In lower case.
-    names: BTreeSet<Vec<u8>>,
+    /// In lower case, by their length: most names need no look at their octets.
+    names: Vec<BTreeSet<Vec<u8>>>,
     not: bool,
     place: Place,
     /// The present line up to its colon, while that was not seen.
     head: Vec<u8>,
+    /// A name in lower case: the room for it is taken once, there may be very many lines.
+    lower: Vec<u8>,
     keep: bool,
 }
 
@@ -83,11 +85,19 @@ const NAME: usize = 1000;
 
 impl FieldSelector {
     pub(crate) fn new<'a>(names: impl Iterator<Item = &'a [u8]>, not: bool) -> Self {
+        let mut by_length = Vec::new();
+        for name in names.filter(|name| name.len() <= NAME) {
+            if by_length.len() <= name.len() {
+                by_length.resize_with(name.len() + 1, BTreeSet::new);
+            }
+            by_length[name.len()].insert(name.to_ascii_lowercase());
+        }
         Self {
-            names: names.map(<[u8]>::to_ascii_lowercase).collect(),
+            names: by_length,
             not,
             place: Place::LineStart,
             head: Vec::new(),
+            lower: Vec::new(),
             keep: not,
         }
     }
@@ -124,7 +134,7 @@ impl FieldSelector {
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         if self.place == Place::Name {
-            self.decide(false, out);
+            self.decide_head(false, out);
         }
     }
 
@@ -133,10 +143,16 @@ impl FieldSelector {
         let taken = end
             .map_or(rest.len(), |end| end + 1)
             .min(NAME - self.head.len());
-        self.head.extend_from_slice(&rest[..taken]);
+        let now = &rest[..taken];
+        if self.head.is_empty() && now.last() == Some(&b':') {
+            self.decide(now, true, out);
+            self.place = Place::Value;
+            return taken;
+        }
+        self.head.extend_from_slice(now);
         match self.head.last() {
             Some(b':') => {
-                self.decide(true, out);
+                self.decide_head(true, out);
                 self.place = Place::Value;
             }
             Some(b'\n') if matches!(self.head[..], [b'\n'] | [b'\r', b'\n']) => {
@@ -144,11 +160,11 @@ impl FieldSelector {
                 self.place = Place::Behind;
             }
             Some(b'\n') => {
-                self.decide(false, out);
+                self.decide_head(false, out);
                 self.place = Place::LineStart;
             }
             _ if self.head.len() == NAME => {
-                self.decide(false, out);
+                self.decide_head(false, out);
                 self.place = Place::Value;
             }
             _ => {}
@@ -156,14 +172,31 @@ impl FieldSelector {
         taken
     }
 
-    fn decide(&mut self, is_field: bool, out: &mut Vec<u8>) {
-        let name = self.head.strip_suffix(b":").unwrap_or(&self.head);
-        let name = name.trim_ascii_end().to_ascii_lowercase();
-        self.keep = (is_field && self.names.contains(&name)) != self.not;
-        if self.keep {
-            out.append(&mut self.head);
-        }
+    /// The same for a line that came in pieces.
+    fn decide_head(&mut self, is_field: bool, out: &mut Vec<u8>) {
+        let head = core::mem::take(&mut self.head);
+        self.decide(&head, is_field, out);
+        self.head = head;
         self.head.clear();
+    }
+
+    fn decide(&mut self, head: &[u8], is_field: bool, out: &mut Vec<u8>) {
+        self.keep = (is_field && self.is_named(head)) != self.not;
+        if self.keep {
+            out.extend_from_slice(head);
+        }
+    }
+
+    /// Whether the name before this colon is one of those asked for.
+    fn is_named(&mut self, head: &[u8]) -> bool {
+        let name = head.strip_suffix(b":").unwrap_or(head).trim_ascii_end();
+        let Some(same) = self.names.get(name.len()).filter(|same| !same.is_empty()) else {
+            return false;
+        };
+        self.lower.clear();
+        self.lower.extend_from_slice(name);
+        self.lower.make_ascii_lowercase();
+        same.contains(&self.lower)
     }
 }
 

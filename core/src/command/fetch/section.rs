@@ -106,7 +106,7 @@ impl Filter {
                     decoder.finish(&mut out)?;
                 }
                 if let Some(line_ends) = line_ends {
-                    out = line_ends.crlf(out);
+                    out = line_ends.crlf(&out);
                 }
             }
             Self::Undecodable => return Err(DecodeError),
@@ -122,14 +122,22 @@ pub(super) struct LineEnds {
 }
 
 impl LineEnds {
-    fn crlf(&mut self, octets: Vec<u8>) -> Vec<u8> {
+    fn crlf(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(octets.len());
-        for b in octets {
-            if b == b'\n' && !self.after_cr {
+        let mut rest = octets;
+        while let Some(lf) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..lf];
+            out.extend_from_slice(line);
+            if !line.last().map_or(self.after_cr, |b| *b == b'\r') {
                 out.push(b'\r');
             }
-            self.after_cr = b == b'\r';
-            out.push(b);
+            out.push(b'\n');
+            self.after_cr = false;
+            rest = &rest[lf + 1..];
+        }
+        out.extend_from_slice(rest);
+        if let Some(last) = rest.last() {
+            self.after_cr = *last == b'\r';
         }
         out
     }
