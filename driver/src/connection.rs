@@ -28,8 +28,11 @@ use crate::tls::Tls;
 const READ: usize = 16 << 10;
 /// Chunks handed over in one write.
 const CHUNKS: usize = 64;
-/// Rounds of the loop before other connections get their turn.
+/// Rounds of the loop before other connections get their turn; and octets, both ways, and questions to the store, of which a round can make many.
 const ROUNDS: usize = 64;
+const OCTETS: u64 = 512 << 10;
+const QUESTIONS: usize = 16;
+
 /// One connection; polled to its end by any executor.
 #[derive(Debug)]
 pub struct Connection<S, C> {
@@ -50,6 +53,8 @@ pub struct Connection<S, C> {
     end: End,
     /// Set when the server ends the session: until when the command being answered may take.
     leave: Option<(Bye, Tick)>,
+    /// Questions to the store that this turn may still put.
+    questions: usize,
 }
 
 /// How far the stream's end has come.
@@ -119,6 +124,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             ended: None,
             end: End::Open,
             leave: None,
+            questions: QUESTIONS,
         };
         if tls && !connection.begin_tls(&Bytes::new(), false) {
             connection.session.handle_shutdown(Bye::Shutdown);
@@ -205,7 +211,9 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
 
     fn actions(&mut self, now: Now) -> Moved {
         let mut moved = false;
-        while let Some(action) = self.session.poll(now) {
+        while self.questions > 0
+            && let Some(action) = self.session.poll(now)
+        {
             moved = true;
             match action {
                 Action::Effect(effect) => self.submit(effect),
@@ -228,6 +236,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
     }
 
     fn submit(&mut self, effect: Effect) {
+        self.questions -= 1;
         match effect {
             Effect::Watch(call) => {
                 if let Some(membership) = &self.membership {
@@ -604,7 +613,12 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
         if this.membership.is_none() {
             return Poll::Ready(this.record.forget());
         }
+        this.questions = QUESTIONS;
+        let most = this.octets() + OCTETS;
         for _ in 0..ROUNDS {
+            if this.questions == 0 || this.octets() >= most {
+                break;
+            }
             let now = this.clock.now();
             this.record.at(now.tick);
             let moved = match this.round(cx, now) {
@@ -628,6 +642,11 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
 }
 
 impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
+    /// Octets both ways so far.
+    fn octets(&self) -> u64 {
+        self.record.summary.octets_in + self.record.summary.octets_out
+    }
+
     /// The transport failed: the session undoes what it began.
     fn broke(&mut self, error: &io::Error) -> Moved {
         self.broken = true;

@@ -1,6 +1,7 @@
 //! The event loop over a wire in memory: no socket, no thread, no clock but the test's.
 
 mod accept;
+mod fair;
 mod limits;
 mod recording;
 mod tls;

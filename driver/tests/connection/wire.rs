@@ -31,6 +31,18 @@ pub struct Pipe {
     pub writes: u64,
 }
 
+impl Pipe {
+    /// The client sends this.
+    pub fn put(&mut self, octets: &[u8]) {
+        self.to_server.extend(octets);
+    }
+
+    /// The client takes what there is.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.from_server.drain(..).collect()
+    }
+}
+
 /// A stream in memory.
 #[derive(Clone, Default, Debug)]
 pub struct Wire(Arc<Mutex<Pipe>>);
@@ -193,20 +205,24 @@ impl Client {
     /// Polls the connection until it waits for something.
     pub fn run(&mut self) {
         loop {
-            self.bell.0.store(false, Ordering::Relaxed);
-            let Some(connection) = &mut self.connection else {
+            self.turn();
+            if !self.woken() {
                 return;
-            };
-            let waker = Waker::from(self.bell.clone());
-            let mut cx = Context::from_waker(&waker);
-            match Pin::new(connection).poll(&mut cx) {
-                Poll::Ready(summary) => {
-                    self.summary = Some(summary);
-                    self.connection = None;
-                }
-                Poll::Pending if self.woken() => {}
-                Poll::Pending => return,
             }
+        }
+    }
+
+    /// Polls the connection once, if it did not end.
+    pub fn turn(&mut self) {
+        self.bell.0.store(false, Ordering::Relaxed);
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let waker = Waker::from(self.bell.clone());
+        let mut cx = Context::from_waker(&waker);
+        if let Poll::Ready(summary) = Pin::new(connection).poll(&mut cx) {
+            self.summary = Some(summary);
+            self.connection = None;
         }
     }
 
