@@ -32,6 +32,6 @@ pub fn run(row: &Row, chunking: Chunking) -> Answer {
     Answer {
         said,
         end,
-        noop: std::time::Duration::ZERO,
+        noop: crate::Wait::default(),
     }
 }

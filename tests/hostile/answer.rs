@@ -1,7 +1,6 @@
 //! What was said to a row: whether it is what the row asks for, and its form without what differs from store to store.
 
-use std::time::Duration;
-
+use crate::Wait;
 use crate::rows::{Place, Row};
 use crate::wire::{End, text};
 
@@ -12,7 +11,7 @@ pub struct Answer {
     /// Whether the session lives.
     pub end: End,
     /// How long the NOOP took that follows an answered row.
-    pub noop: Duration,
+    pub noop: Wait,
 }
 
 impl Answer {
