@@ -73,6 +73,15 @@ pub fn find(kind: &str, seed: u64, crashes: usize, syncs: Syncs) -> Vec<String> 
     found
 }
 
+/// What crashes show of a store that was closed with its last change refused, and opened again.
+pub fn find_refused(seed: u64, crashes: usize) -> Vec<String> {
+    let place = Place::new(&format!("refuse-{seed}"));
+    let recording = Recording::of_work(&place, "refuse", seed, Syncs::Honest);
+    let found = examine_all(&recording, &Known::new([]), crashes, &place, "refuse");
+    keep_if_found(place, Syncs::Honest, &found);
+    found
+}
+
 /// What crashes show of stores that are being opened after a crash.
 pub fn find_second(seed: u64, first: usize, crashes: usize) -> Vec<String> {
     let place = Place::new(&format!("second-{seed}"));

@@ -41,6 +41,7 @@ fn child() {
     let child = work::Child::new(Path::new(&std::env::var("RECORD_ROOT").unwrap()));
     match words[0] {
         "work" | "faulty" => work::work(&child, task),
+        "refuse" => work::refuse(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "fill" => faults::fill(&child),
@@ -59,6 +60,11 @@ fn what_was_acknowledged_survives_any_crash() {
 #[test]
 fn what_was_acknowledged_survives_a_crash_of_a_failing_disk() {
     crashes::find_none(|seed| crashes::find("faulty", seed, 120, Syncs::Honest));
+}
+
+#[test]
+fn what_was_refused_and_seen_survives_any_crash() {
+    crashes::find_none(|seed| crashes::find_refused(seed, 100));
 }
 
 #[test]

@@ -149,6 +149,33 @@ const LAST_FAULTS: [&str; 4] = [
     "b packs 0 4 5",
 ];
 
+/// The store is closed and opened again and again, and each time the last thing before was refused by the disk in one of the ways.
+pub fn refuse(child: &Child, task: Task) {
+    let task = Task {
+        steps: 2,
+        faults: true,
+        ..task
+    };
+    for round in 0..3 {
+        for fault in LAST_FAULTS {
+            child.order("off");
+            let store = Embedded::open(child.store(), options()).unwrap();
+            let brief = Client::new(&store, BRIEF);
+            look_for_last(child, brief);
+            // Every other time what was found is all that there is of it.
+            if round % 2 == 0 {
+                pass_by(child, brief, &format!("refuse-{round}"), task);
+            }
+            child.order(fault);
+            let refused = brief.append("INBOX", &mail(LAST, 0));
+            refused.inspect_err(|e| allow(e, task)).ok();
+        }
+    }
+    child.order("off");
+    let store = Embedded::open(child.store(), options()).unwrap();
+    look_for_last(child, Client::new(&store, BRIEF));
+}
+
 /// What is done after a crash before the next one.
 pub fn recover(child: &Child, task: Task) {
     let store = Embedded::open(child.store(), options()).unwrap();
