@@ -1,29 +1,39 @@
 #!/usr/bin/env python3
 """The test of the tests: puts one fault at a time into a copy of the project and says which test found it, and after how long.
 
-    sim/faults.py [--only WORD] [--write]
+    sim/faults.py [--only WORD] [--again] [--write]
     sim/faults.py --check
 
 Each fault is a small change that a tired person could make. A fault that no test finds, or whose place is not there any more, is a failure.
-`--write` puts what was found into the table of docs/proof.md; rows of faults that were not tried stay. `--check` tries none: it says whether
-each fault's place is there still, and whether the table has a row for each and no other.
+The copy, what was built of it and what was found are kept in target/faults: a run that was broken off goes on, with the tree it began with;
+`--again` begins anew with what is committed. `--write` puts what was found into the table of docs/proof.md; rows of faults that were not tried stay.
+`--check` tries none: it says whether each fault's place is there still, and whether the table has a row for each and no other.
 """
 import argparse
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = [
-    ["cargo", "test", "-q", "-p", "pillarbox-sim", "--tests"],
-    ["cargo", "test", "-q", "-p", "pillarbox-core", "--lib", "--tests"],
-    ["cargo", "test", "-q", "-p", "pillarbox-store", "--features", "conformance", "--lib", "--tests"],
-    ["cargo", "test", "-q", "-p", "pillarbox-driver"],
-]
+FOLDER = ROOT / "target/faults"
+COPY, DONE = FOLDER / "copy", FOLDER / "done.json"
+# What is built again for each fault is small: no lines for a debugger, and one test program at a time.
+ENVIRONMENT = os.environ | {"CARGO_TARGET_DIR": str(FOLDER / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+# Seconds for one test program.
+PATIENCE = 400
+# The test programs of each crate, in the order they are tried; the first that finds the fault ends it.
+PROGRAMS = {
+    "sim": ["--test mirror", "--test scripts", "--tests"],
+    "core": ["--lib", "--tests"],
+    "store": ["--lib", "--test backends", "--test failures --test kill --test reclaim --test verify --test names", "--test crash", "--test streaming"],
+    "driver": ["--lib --tests"],
+}
 
 SESSION, VIEW, FRAME = "core/src/session/", "core/src/view/mod.rs", "core/src/wire/frame.rs"
 OPS, COMMAND, SQLITE = "store/src/ops/", "core/src/command/", "store/src/sqlite/"
@@ -88,15 +98,20 @@ FAULTS = [
     # What is kept, and when it is told.
     ("a change is told before it is durable", SQLITE + "threads.rs", "        if let Err(e) = self.ledger.finish() {", "        if let Some(tell) = lock(&self.shared.notices).clone() {\n            batch.notices.iter().for_each(|n| tell(*n));\n        }\n        if let Err(e) = self.ledger.finish() {"),
     ("a change is answered before it is durable", SQLITE + "threads.rs", "        batch.replies.add(slot, done.reply);", "        let _ = &batch.replies;\n        slot.send(done.reply);"),
-    ("a command that fails keeps half of what it did", SQLITE + "threads.rs", 'let _ = conn.execute_batch("ROLLBACK TO job; RELEASE job");', 'let _ = conn.execute_batch("RELEASE job");'),
+    ("a command that fails keeps half of what it did", SQLITE + "threads.rs", 'Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",\n            Self::Savepoint => "ROLLBACK TO job; RELEASE job",', 'Self::Transaction => "",\n            Self::Savepoint => "RELEASE job",'),
     ("UIDs that were perhaps told are given again after a crash", SQLITE + "replay.rs", "            arrived(&mut mailbox, message);\n", "            let _ = message;\n"),
     ("a recovery forgets the modseqs of flags", SQLITE + "replay.rs", "                (message.flags, message.modseq) = (flags, modseq);", "                message.flags = flags;"),
     ("a recovery forgets HIGHESTMODSEQ", SQLITE + "replay.rs", "        if modseq > ModSeq(0) {\n            self.t.log_expunge(&mut mailbox, modseq, uids)?;\n        }", "        if modseq > ModSeq(0) {\n            let _ = self.t.log_expunge(&mut mailbox.clone(), ModSeq(1), uids);\n        }"),
     ("changes of flags are not in the log", SQLITE + "tables.rs", "        self.told(mailbox, modseq);\n        self.log(&entry, None).map(drop)\n    }\n\n    fn bury_message", "        let _ = &entry;\n        self.told(mailbox, modseq);\n        Ok(())\n    }\n\n    fn bury_message"),
     ("a mailbox is found by its name alone", SQLITE + "tables.rs", 'let sql = "SELECT * FROM mailbox WHERE owner = ?1 AND name = ?2";', 'let sql = "SELECT * FROM mailbox WHERE (owner = ?1 OR owner <> ?1) AND name = ?2";'),
+    ("what a recovery found at the end is not written again", SQLITE + "recover.rs", "        if until.is_none() && last < end {", "        if until.is_none() && last > end {"),
+    ("a rebuild sets the log aside before its index", SQLITE + "recover.rs", 'const SUFFIXES: [&str; 4] = ["", "-journal", "-wal", "-shm"];', 'const SUFFIXES: [&str; 4] = ["-shm", "-wal", "-journal", ""];'),
+    ("a rebuild does not wait for each of its renames", SQLITE + "recover.rs", "            std::fs::rename(&old, name(free, suffix))?;\n            sync_folder(path)?;", "            std::fs::rename(&old, name(free, suffix))?;"),
     ("a block's checksum is not looked at", "store/src/pack/record.rs", "    if crc32c::crc32c(octets).to_le_bytes() != crc[..] {", "    if crc.len() != CRC {"),
     ("a torn transaction counts", "store/src/pack/scan.rs", "                complete: complete && good,", "                complete: complete || good || true,"),
     ("a password is right when its beginning is", "store/src/accounts/mod.rs", "(0..a.len().max(b.len())).fold(a.len() ^ b.len(), |all, i| {", "(0..a.len().min(b.len())).fold(0, |all, i| {"),
+    ("a connection asks the store as often as it likes in its turn", "driver/src/connection.rs", "this.questions = QUESTIONS;", "this.questions = usize::MAX;"),
+    ("a connection moves as many octets as it likes in its turn", "driver/src/connection.rs", "let most = this.octets() + OCTETS;", "let most = this.octets() + (OCTETS << 20);"),
     ("a connection that left is still sent notices", "driver/src/hub.rs", "            entry.watched.remove(&mailbox);\n        }\n        state.forget(mailbox, self.id);", "            entry.watched.remove(&mailbox);\n        }"),
 ]
 
@@ -105,46 +120,59 @@ class DoesNotCompile(Exception):
     """A fault must be one that a compiler lets pass."""
 
 
-def run(command, copy, timeout=None):
-    """Whether the command succeeds, and what it says. When it takes too long, all that it started ends with it."""
-    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
-    with subprocess.Popen(command, cwd=copy, **options) as process:
+def run(command, patience=None):
+    """Whether the command succeeds (`None`: it did not end), and what it says. Nothing that it started outlives it."""
+    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True, "env": ENVIRONMENT}
+    with subprocess.Popen(command, cwd=COPY, **options) as process:
         try:
-            said, _ = process.communicate(timeout=timeout)
+            said, _ = process.communicate(timeout=patience)
+            return process.returncode == 0, said
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            return None, process.communicate()[0]
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
             raise
-        return process.returncode == 0, said
 
 
 def tests(path):
-    """All tests, those of the fault's own crate first; what sessions and stores do together is tested by the simulation."""
+    """All test programs, those of the fault's own crate first; what sessions and stores do together is tested by the simulation, what is
+    made durable by crashes."""
     together = any(word in path for word in ("/session/", "/command/", "schedule.rs", "/ops/", "memory.rs"))
-    crate = "sim" if together else path.split("/")[0]
-    return sorted(TESTS, key=lambda command: f"pillarbox-{crate}" not in command)
+    durable = any(word in path for word in ("/pack/write.rs", "/recover.rs", "/checkpoint.rs"))
+    own = "sim" if together else path.split("/")[0]
+    for crate in sorted(PROGRAMS, key=lambda crate: crate != own):
+        features = ["--features", "conformance"] if crate == "store" else []
+        for program in sorted(PROGRAMS[crate], key=lambda program: not (durable and "crash" in program)):
+            yield [os.environ.get("CARGO", "cargo"), "test", "-q", "-p", f"pillarbox-{crate}", *features, *program.split()]
 
 
-def found_by(copy, path):
+def found_by(path):
     """Which tests fail, and after how many seconds of testing and seeds; or None."""
     tested = 0.0
     for command in tests(path):
-        built, said = run([*command, "--no-run"], copy)
+        built, said = run([*command, "--no-run"])
         if not built:
             raise DoesNotCompile(said[-2000:])
-        try:
-            passed, said = run(command, copy, timeout=900)
-        except subprocess.TimeoutExpired:
-            return "a test that does not end", "900 s"
-        tested += sum(map(float, re.findall(r"finished in ([\d.]+)s", said)))
+        begun = time.monotonic()
+        passed, said = run(command, PATIENCE)
+        tested += time.monotonic() - begun
         if passed:
             continue
-        names = sorted(set(re.findall(r"^    ([a-z0-9_:]+)$", said, re.M)))
+        failed = re.findall(r"^    ([a-z0-9_:]+)$|^test (\S+) has been running", said, re.M)
+        names = sorted({one or other for one, other in failed})
         finder = ", ".join(f"`{name}`" for name in names[:4]) + (" …" if len(names) > 4 else "")
+        if passed is None:
+            finder = f"a test that does not end: {finder or ' '.join(command[3:])}"
         # The seeds are tried from 0 on.
-        seed = re.search(r"\bseed (\d+)", said)
-        seeds = f", {int(seed[1]) + 1} seeds" if seed else ""
-        return finder or "a process that fails", f"{tested:.0f} s{seeds}"
+        seeds = [int(seed) + 1 for seed in re.findall(r"\bseed (\d+)", said)]
+        seeds = f", {count(min(seeds), 'seed')}" if seeds else ""
+        return finder or "a process that fails", f"{tested:.1f} s{seeds}"
     return None
+
+
+def count(n, what):
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def is_there(root, fault):
@@ -152,15 +180,27 @@ def is_there(root, fault):
     return (root / path).read_text().count(there) == 1
 
 
-def try_fault(copy, fault):
+def try_fault(fault):
+    """Who found it and after how long; or why nothing did."""
     _, path, there, instead = fault
-    file = copy / path
+    file = COPY / path
     text = file.read_text()
     file.write_text(text.replace(there, instead))
     try:
-        return found_by(copy, path)
+        return found_by(path) or ("**nothing**", "")
     finally:
         file.write_text(text)
+
+
+def begin(again):
+    """The copy as it was committed, and what was found in it already."""
+    if again or not COPY.exists():
+        shutil.rmtree(COPY, ignore_errors=True)
+        DONE.unlink(missing_ok=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(COPY)], check=True)
+    subprocess.run(["git", "checkout", "-q", "."], cwd=COPY, check=True)
+    return json.loads(DONE.read_text()) if DONE.exists() else {}
 
 
 # The table in docs/proof.md.
@@ -200,32 +240,35 @@ def main():
     parser.add_argument("--only", default="", help="faults whose row in the table holds this: a word of their names, or 'not tried yet'")
     parser.add_argument("--write", action="store_true", help="write the table of docs/proof.md")
     parser.add_argument("--check", action="store_true", help="try nothing; are the faults' places and rows there?")
+    parser.add_argument("--again", action="store_true", help="forget what an earlier run found; try what is committed now")
     options = parser.parse_args()
     if options.check:
         wrong = check()
         sys.exit("sim/faults.py: " + "\n".join(wrong) if wrong else 0)
     known = rows()
+    done = begin(options.again)
     chosen = [fault for fault in FAULTS if options.only in known.get(fault[0], fault[0])]
     missed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(copy)], check=True)
-        for fault in chosen:
-            if not is_there(copy, fault):
+    for fault in chosen:
+        name = fault[0]
+        # The text of the fault, too: what was mended in this table is tried again.
+        if options.only or done.get(name, {}).get("fault") != list(fault):
+            if not is_there(COPY, fault):
                 missed += 1
-                print(f"MISSED  {fault[0]}: its place is not there any more", flush=True)
+                print(f"MISSED  {name}: its place is not there any more", flush=True)
                 continue
             try:
-                found = try_fault(copy, fault)
+                done[name] = {"fault": fault, "found": try_fault(fault)}
             except DoesNotCompile as said:
                 missed += 1
-                print(f"MISSED  {fault[0]}: it does not compile\n{said}", flush=True)
+                print(f"MISSED  {name}: it does not compile\n{said}", flush=True)
                 continue
-            missed += found is None
-            finder, after = found or ("**nothing**", "")
-            print(f"{'found ' if found else 'MISSED'}  {fault[0]}: {finder}, {after}", flush=True)
-            if options.write:
-                write({fault[0]: (finder, after)})
+            DONE.write_text(json.dumps(done))
+        finder, after = done[name]["found"]
+        missed += not after
+        print(f"{'found ' if after else 'MISSED'}  {name}: {finder}, {after}", flush=True)
+        if options.write:
+            write({name: (finder, after)})
     sys.exit(f"{missed} of {len(chosen)} faults were not found" if missed else 0)
 
 
