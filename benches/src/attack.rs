@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::{
     Changes, ChangesSince, Committed, Copied, Effect, Fetch, FetchPage, FlagsSet, MailboxRef,
-    Moved, Reply, Row, SearchPage,
+    MailboxRow, Moved, Reply, Row, SearchPage,
 };
 use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
 use pillarbox_core::id::{
@@ -47,6 +47,8 @@ pub struct Attack {
     /// Whether what was read is kept.
     pub keeps: bool,
     large: bool,
+    /// What the store says that the account's names are, if it is asked to say so.
+    pub names: Option<Vec<MailboxRow>>,
     next: Next,
     /// When flags of a large mailbox changed last.
     changed: ModSeq,
@@ -91,6 +93,7 @@ impl Attack {
             said: Vec::new(),
             keeps: false,
             large: false,
+            names: None,
             next: Next::Nothing,
             changed: ModSeq(0),
         }
@@ -288,6 +291,17 @@ impl Attack {
                     ..FlagsSet::default()
                 };
                 call.answer(Ok(set))
+            }
+            Effect::Mailboxes(call) if self.names.is_some() => {
+                // Each with octets of its own, as a store's are.
+                let names = self.names.iter().flatten().map(|row| {
+                    let mut own = row.clone();
+                    own.name = MailboxName::new(row.name.as_str()).expect("it is a name");
+                    own
+                });
+                let mut names: Vec<_> = names.collect();
+                names.shrink_to_fit();
+                call.answer(Ok(names))
             }
             Effect::Copy(call) if self.large => {
                 let copied = copied(call.op().mailbox, &call.op().uids);

@@ -4,6 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use pillarbox_benches::alloc::Counting;
 use pillarbox_benches::attack::{Attack, store};
+use pillarbox_core::effect::MailboxRow;
+use pillarbox_core::id::MailboxId;
+use pillarbox_core::mailbox::MailboxName;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -334,5 +337,57 @@ fn many_different_words_are_no_work() {
         let took = begun.elapsed();
         println!("{head}: {took:?}");
         assert!(took.as_secs() < 3, "{head} with 60,000 words took {took:?}");
+    }
+}
+
+/// As many octets of names as a store lets LIST tell, with 64 for each: few long ones, many short ones, those of 10,000 mailboxes, and deep ones that
+/// are all subscriptions, so that there are 63 parents for each.
+#[test]
+fn names_at_their_bound_are_held_once() {
+    const NAMES: usize = 1_400_000;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = |octets: usize, make: &dyn Fn(usize) -> String, there: bool| {
+        let rows = (0..NAMES / (64 + octets)).map(|n| {
+            let name = make(n);
+            assert_eq!(name.len(), octets);
+            let mut row = MailboxRow::new(MailboxName::new(&name).expect("it is a name"));
+            (row.id, row.subscribed) = (there.then_some(MailboxId(1)), true);
+            row
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let parents = [0, 20, 40, 62].map(|n| format!("{}%", "%/".repeat(n)));
+    let recursive = format!(
+        "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" ({})\r\n",
+        parents.join(" ")
+    );
+    let deep = |n: usize| format!("{n:05}{}", "/d".repeat(63));
+    for (what, rows) in [
+        ("long names", names(1000, &|n| format!("{n:01000}"), true)),
+        ("short names", names(19, &|n| format!("{n:019}"), false)),
+        ("10,000 names", names(76, &|n| format!("{n:076}"), true)),
+        ("deep names", names(131, &deep, false)),
+    ] {
+        let count = rows.len();
+        for command in [
+            "a LIST \"\" *\r\n",
+            "a LSUB \"\" %\r\n",
+            "a LIST \"\" * RETURN (CHILDREN SUBSCRIBED)\r\n",
+            &recursive,
+        ] {
+            let mut attack = Attack::signed_in(false);
+            attack.names = Some(rows.clone());
+            attack.begin();
+            attack.send(command.as_bytes());
+            while attack.unread() > 0 {
+                attack.read(100_000);
+            }
+            let shown: String = command.chars().take(30).collect();
+            check(
+                &format!("{count} {what}, {}", shown.trim_end()),
+                &attack,
+                SIGNED_IN,
+            );
+        }
     }
 }

@@ -1,38 +1,30 @@
 //! LIST in all its forms, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9).
 
+mod names;
+
 use alloc::boxed::Box;
-use alloc::collections::btree_map::{BTreeMap, IntoIter};
-use alloc::collections::btree_set::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::{List, StatusItem};
 use crate::command::{reply, status};
-use crate::effect::{ErrorKind, MailboxRow, Mailboxes, Outcome, Status};
+use crate::effect::{ErrorKind, Mailboxes, Outcome, Status};
 use crate::mailbox::{MailboxName, Pattern};
 use crate::response;
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::wire::output::Output;
+use names::{Line, Names, Wanted};
 
 /// Takes the account's names as they are at one instant, then writes those that match.
 #[derive(Debug)]
 struct Listing {
     list: List,
-    patterns: Vec<Pattern>,
+    wanted: Wanted,
     lsub: bool,
     /// The names still to be written, once they are known.
-    left: Option<IntoIter<MailboxName, Line>>,
+    left: Option<Names>,
     /// The name whose counters were asked for.
     counted: Option<MailboxName>,
-}
-
-/// One line of the answer.
-#[derive(Debug)]
-struct Line {
-    row: MailboxRow,
-    children: bool,
-    /// Matches only through a subscribed child (RFC 5258 §3.5).
-    child_info: bool,
 }
 
 pub(crate) fn list(s: &mut Session, list: List) -> Step {
@@ -72,9 +64,16 @@ fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
             Err(error) => return Step::Done(Done::no(alloc::format!("[CANNOT] {error}"))),
         }
     }
+    let wanted = Wanted {
+        patterns,
+        subscribed: list.select_subscribed,
+        special_use: list.select_special_use,
+        recursive: list.recursive_match,
+        lsub,
+    };
     let listing = Listing {
         list,
-        patterns,
+        wanted,
         lsub,
         left: None,
         counted: None,
@@ -84,57 +83,6 @@ fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
 }
 
 impl Listing {
-    fn matches(&self, name: &MailboxName) -> bool {
-        self.patterns.iter().any(|p| p.matches(name.as_str()))
-    }
-
-    fn selected(&self, row: &MailboxRow) -> bool {
-        (!self.list.select_subscribed || row.subscribed)
-            && (!self.list.select_special_use || row.special_use.is_some())
-            && (self.list.select_subscribed || row.id.is_some())
-    }
-
-    /// The lines: names that match, and for RECURSIVEMATCH and LSUB the parents of names that do (RFC 5258 §3.5, RFC 3501 §6.3.9).
-    fn lines(&self, rows: &[MailboxRow]) -> BTreeMap<MailboxName, Line> {
-        let mut lines = BTreeMap::new();
-        let there = rows.iter().filter(|r| r.id.is_some());
-        let parents: BTreeSet<_> = there.flat_map(|row| row.name.ancestors()).collect();
-        for row in rows {
-            let chosen = self.selected(row);
-            if chosen && self.matches(&row.name) {
-                lines
-                    .entry(row.name.clone())
-                    .or_insert_with(|| line(row.clone(), &parents));
-            }
-            if chosen && (self.list.recursive_match || self.lsub) {
-                self.add_parents(row, rows, &parents, &mut lines);
-            }
-        }
-        lines
-    }
-
-    fn add_parents(
-        &self,
-        row: &MailboxRow,
-        rows: &[MailboxRow],
-        parents: &BTreeSet<MailboxName>,
-        lines: &mut BTreeMap<MailboxName, Line>,
-    ) {
-        for ancestor in row.name.ancestors().filter(|a| self.matches(a)) {
-            let parent = match rows.binary_search_by(|row| row.name.cmp(&ancestor)) {
-                Ok(at) => rows[at].clone(),
-                Err(_) => MailboxRow::new(ancestor.clone()),
-            };
-            // A parent that is not chosen itself is named only where the pattern hides the child (RFC 3501 §6.3.9, RFC 5258 §3.5).
-            if self.matches(&row.name) && (self.lsub || !self.selected(&parent)) {
-                continue;
-            }
-            let row = parent;
-            let line = lines.entry(ancestor).or_insert_with(|| line(row, parents));
-            line.child_info = true;
-        }
-    }
-
     fn write(&self, s: &mut Session, line: &Line) {
         let utf8 = s.enabled.rev2;
         let out = &mut s.out;
@@ -175,7 +123,7 @@ impl Listing {
 
     fn write_some(&mut self, s: &mut Session) -> Step {
         while s.out.len() < s.config.limits.output_high_water {
-            let Some((name, line)) = self.left.as_mut().and_then(Iterator::next) else {
+            let Some(line) = self.left.as_mut().and_then(|l| l.next(&self.wanted)) else {
                 return Step::Done(Done::ok(if self.lsub {
                     "LSUB completed"
                 } else {
@@ -184,6 +132,7 @@ impl Listing {
             };
             self.write(s, &line);
             if self.list.return_status.is_some() && line.row.id.is_some() {
+                let name = line.row.name;
                 let _ = s.ask(Status {
                     actor: s.actor(),
                     name: name.clone(),
@@ -215,7 +164,7 @@ impl Task for Listing {
                 Some(name) => self.count(s, &name, outcome),
                 None => match reply::<Mailboxes>(outcome) {
                     Ok(rows) => {
-                        self.left = Some(self.lines(&rows).into_iter());
+                        self.left = Some(Names::new(rows, &self.wanted));
                         Step::Again
                     }
                     Err(error) => Step::Done(s.failed("Mailboxes", &error)),
@@ -224,15 +173,6 @@ impl Task for Listing {
             _ if self.left.is_some() => self.write_some(s),
             _ => Step::Input,
         }
-    }
-}
-
-fn line(row: MailboxRow, parents: &BTreeSet<MailboxName>) -> Line {
-    let children = parents.contains(&row.name);
-    Line {
-        row,
-        children,
-        child_info: false,
     }
 }
 

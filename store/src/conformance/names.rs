@@ -11,6 +11,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("a new account has an INBOX", new_account),
     ("names: create, rename, delete, subscribe", names),
     ("a refused change of names changes nothing", refusals),
+    ("names have a bound together", long_names),
     ("RENAME of INBOX moves its messages", rename_inbox),
     ("UIDVALIDITY is not given twice", validity_grows),
     ("special use is kept", special_use),
@@ -72,6 +73,50 @@ fn names(s: &dyn Backend) {
         ("x/y/b/c", false),
     ];
     assert_eq!(listed, want);
+}
+
+/// With 64 octets for each, the names that LIST tells have 1,400,000 octets at most.
+fn long_names(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    let limit = |answer: Result<(), pillarbox_core::effect::StoreError>| {
+        assert_eq!(answer.map_err(|e| e.kind), Err(ErrorKind::Limit));
+    };
+    let name = |n: usize, octets: usize| format!("{n:0>octets$}");
+    let held = || {
+        let rows = c.list().unwrap();
+        rows.iter()
+            .map(|r| 64 + r.name.as_str().len())
+            .sum::<usize>()
+    };
+    // As long as they get, until there is room for one less long, to the octet.
+    for n in 0..1315 {
+        match n % 4 {
+            3 => c.subscribe(&name(n, 1000), true).unwrap(),
+            _ => drop(c.create(&name(n, 1000)).unwrap()),
+        }
+    }
+    let left = 1_400_000 - held() - 64;
+    assert!(left < 1000, "{left} octets are left for a name");
+    limit(c.create(&name(2000, left + 1)).map(drop));
+    limit(c.create(&format!("a/{}", name(2000, left - 66))).map(drop));
+    assert!(c.examine("a").is_err(), "no parent is made");
+    limit(c.subscribe(&name(2000, left + 1), true));
+    c.create(&name(2000, left)).unwrap();
+    assert_eq!(held(), 1_400_000);
+    limit(c.create("b").map(drop));
+    limit(c.subscribe("b", true));
+    limit(c.rename(&name(2000, left), &name(2000, left + 1)));
+    limit(c.rename("INBOX", "b"));
+    // What makes LIST no longer is done.
+    c.subscribe(&name(3, 1000), true).unwrap();
+    c.subscribe(&name(2, 1000), true).unwrap();
+    c.rename(&name(1, 1000), &name(2001, 1000)).unwrap();
+    limit(c.rename(&name(2, 1000), &name(2002, 1000)));
+    c.delete(&name(2, 1000)).unwrap();
+    limit(c.create("b").map(drop));
+    c.subscribe(&name(2, 1000), false).unwrap();
+    c.create("b").unwrap();
+    assert!(held() <= 1_400_000);
 }
 
 fn refusals(s: &dyn Backend) {

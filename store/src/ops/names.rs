@@ -18,14 +18,18 @@ pub(crate) fn inbox() -> MailboxName {
 
 /// Two lists in order, read as one.
 pub(super) fn mailboxes(t: &mut dyn Tables, op: &Mailboxes) -> Result<Vec<MailboxRow>> {
-    let mut subscriptions = t.subscriptions(op.actor.account)?.into_iter().peekable();
+    rows(t, op.actor.account)
+}
+
+fn rows(t: &mut dyn Tables, owner: AccountId) -> Result<Vec<MailboxRow>> {
+    let mut subscriptions = t.subscriptions(owner)?.into_iter().peekable();
     let mut rows = Vec::new();
     let row = |name, subscribed| {
         let mut row = MailboxRow::new(name);
         row.subscribed = subscribed;
         row
     };
-    for named in t.names(op.actor.account)? {
+    for named in t.names(owner)? {
         while let Some(name) = subscriptions.next_if(|s| *s < named.name) {
             rows.push(row(name, true));
         }
@@ -35,7 +39,35 @@ pub(super) fn mailboxes(t: &mut dyn Tables, op: &Mailboxes) -> Result<Vec<Mailbo
         rows.push(row);
     }
     rows.extend(subscriptions.map(|name| row(name, true)));
+    // A session holds them until they are told.
+    rows.shrink_to_fit();
     Ok(rows)
+}
+
+/// Refuses names with which LIST would hold more than it may; `more`: octets of those that come, with [`ROW`] for each.
+fn within_listing(t: &mut dyn Tables, owner: AccountId, more: u64) -> Result<()> {
+    if more == 0 {
+        return Ok(());
+    }
+    let most = (t.count_names(owner)? + t.count_subscriptions(owner)?) * (ROW + LONGEST);
+    if most + more <= LISTING {
+        return Ok(());
+    }
+    let rows = rows(t, owner)?;
+    let held: u64 = rows.iter().map(|row| weight(&row.name)).sum();
+    if held + more <= LISTING {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        ErrorKind::Limit,
+        format!(
+            "The names of an account's mailboxes and subscriptions have at most {LISTING} octets, with {ROW} for each"
+        ),
+    ))
+}
+
+fn weight(name: &MailboxName) -> u64 {
+    ROW + name.as_str().len() as u64
 }
 
 pub(super) fn status(t: &mut dyn Tables, op: &Status) -> Result<MailboxStatus> {
@@ -54,24 +86,51 @@ pub(super) fn create(t: &mut dyn Tables, op: &Create) -> Result<MailboxId> {
     if t.mailbox_named(owner, &op.name)?.is_some() {
         return Err(exists(&op.name));
     }
-    create_parents(t, owner, &op.name)?;
-    create_within_limit(t, owner, op.name.clone(), op.special_use)
+    create_with_parents(t, owner, &op.name, op.special_use)
 }
 
-/// A mailbox that a client asks for: one too many is refused.
-fn create_within_limit(
+/// A mailbox that a client asks for, with the parents it lacks: all of them, or none when that is too many.
+fn create_with_parents(
     t: &mut dyn Tables,
     owner: AccountId,
-    name: MailboxName,
+    name: &MailboxName,
     special_use: Option<SpecialUse>,
 ) -> Result<MailboxId> {
-    if t.count_names(owner)? >= NAMES {
+    let parents = lacking_parents(t, owner, name)?;
+    room_for(t, owner, parents.len() + 1)?;
+    let more = parents.iter().chain([name]).map(weight).sum();
+    within_listing(t, owner, more)?;
+    for parent in parents {
+        create_mailbox(t, owner, parent, None)?;
+    }
+    create_mailbox(t, owner, name.clone(), special_use)
+}
+
+fn lacking_parents(
+    t: &mut dyn Tables,
+    owner: AccountId,
+    name: &MailboxName,
+) -> Result<Vec<MailboxName>> {
+    let mut lacking = Vec::new();
+    for (at, _) in name.as_str().match_indices('/') {
+        let Ok(parent) = MailboxName::new(&name.as_str()[..at]) else {
+            continue;
+        };
+        if t.mailbox_named(owner, &parent)?.is_none() {
+            lacking.push(parent);
+        }
+    }
+    Ok(lacking)
+}
+
+fn room_for(t: &mut dyn Tables, owner: AccountId, more: usize) -> Result<()> {
+    if t.count_names(owner)? + more as u64 > NAMES {
         return Err(StoreError::new(
             ErrorKind::Limit,
             format!("An account has at most {NAMES} mailboxes"),
         ));
     }
-    create_mailbox(t, owner, name, special_use)
+    Ok(())
 }
 
 /// A mailbox that must be, however many there are: INBOX.
@@ -87,18 +146,6 @@ pub(crate) fn create_mailbox(
     mailbox.special_use = special_use;
     t.put_mailbox(&mailbox)?;
     Ok(id)
-}
-
-fn create_parents(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<()> {
-    for (at, _) in name.as_str().match_indices('/') {
-        let Ok(parent) = MailboxName::new(&name.as_str()[..at]) else {
-            continue;
-        };
-        if t.mailbox_named(owner, &parent)?.is_none() {
-            create_within_limit(t, owner, parent, None)?;
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn delete(t: &mut dyn Tables, op: &Delete, notices: &mut Vec<Notice>) -> Result<()> {
@@ -133,8 +180,7 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
         return Err(exists(&op.to));
     }
     if op.from == inbox() {
-        create_parents(t, owner, &op.to)?;
-        create_within_limit(t, owner, op.to.clone(), None)?;
+        create_with_parents(t, owner, &op.to, None)?;
         return super::change::move_all(t, source, &op.to, op.now, notices);
     }
     let prefix = format!("{}/", op.from.as_str());
@@ -157,7 +203,13 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
         }
         moving.push((child, name));
     }
-    create_parents(t, owner, &op.to)?;
+    let parents = lacking_parents(t, owner, &op.to)?;
+    room_for(t, owner, parents.len())?;
+    let more = growth(t, owner, &parents, &moving)?;
+    within_listing(t, owner, more)?;
+    for parent in parents {
+        create_mailbox(t, owner, parent, None)?;
+    }
     for (mut mailbox, name) in moving {
         mailbox.name = name;
         mailbox.next_modseq();
@@ -170,6 +222,27 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     Ok(())
 }
 
+/// How much more LIST holds after a rename; a subscription keeps the old name (RFC 9051 §6.3.9).
+fn growth(
+    t: &mut dyn Tables,
+    owner: AccountId,
+    parents: &[MailboxName],
+    moving: &[(Mailbox, MailboxName)],
+) -> Result<u64> {
+    let subscriptions = t.subscriptions(owner)?;
+    let comes: u64 = parents
+        .iter()
+        .chain(moving.iter().map(|m| &m.1))
+        .map(weight)
+        .sum();
+    let old = moving.iter().map(|(mailbox, _)| &mailbox.name);
+    let goes: u64 = old
+        .filter(|name| subscriptions.binary_search(name).is_err())
+        .map(weight)
+        .sum();
+    Ok(comes.saturating_sub(goes))
+}
+
 pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
     let owner = op.actor.account;
     if op.on
@@ -180,6 +253,13 @@ pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
             ErrorKind::Limit,
             format!("An account has at most {NAMES} subscriptions"),
         ));
+    }
+    // One of a mailbox, or one that is there, makes LIST no longer.
+    if op.on && t.mailbox_named(owner, &op.name)?.is_none() {
+        let room = within_listing(t, owner, weight(&op.name));
+        if room.is_err() && !t.subscriptions(owner)?.contains(&op.name) {
+            return room;
+        }
     }
     t.set_subscribed(owner, &op.name, op.on)
 }
@@ -261,4 +341,10 @@ fn bad_name() -> StoreError {
 
 /// Mailboxes of an account, and subscriptions beside them: LIST holds all of them at once.
 const NAMES: u64 = 10_000;
+/// Octets of all names that LIST tells, with [`ROW`] for each: with them a session holds two megabytes at the most.
+const LISTING: u64 = 1_400_000;
+/// Octets that a session holds for a name besides its own.
+const ROW: u64 = 64;
+/// Octets of the longest name.
+const LONGEST: u64 = 1000;
 const PAGE: usize = 500;
