@@ -5,7 +5,8 @@ use std::time::Duration;
 use pillarbox_benches::attack::{Attack, store};
 use pillarbox_benches::cpu::of_thread;
 use pillarbox_benches::fill::{ACTOR, fill};
-use pillarbox_core::effect::Purge;
+use pillarbox_core::effect::{Open, Purge, Status};
+use pillarbox_core::mailbox::MailboxName;
 use pillarbox_store::{Memory, ask};
 
 /// The lesser CPU time of two tries.
@@ -143,4 +144,41 @@ fn purge(messages: usize) -> Duration {
 fn a_purge_is_linear_in_what_goes() {
     let messages = 2_500;
     in_proportion("purge", messages, purge(messages), purge(4 * messages));
+}
+
+/// The lesser CPU time of two tries to ask for the counters of a mailbox very often, with ten messages that are recent or, unseen, with all of them.
+fn status(messages: usize, seen: bool) -> Duration {
+    let (actor, name) = (ACTOR, MailboxName::inbox());
+    let store = Memory::new();
+    fill(&store, messages, 100).expect("the store takes mail");
+    if seen {
+        let open = Open {
+            actor,
+            name: name.clone(),
+            read_only: false,
+        };
+        ask(&store, open).expect("INBOX is there");
+        fill(&store, 10, 100).expect("the store takes mail");
+    }
+    let recent = if seen { 10 } else { messages as u64 };
+    let tries = (0..2).map(|_| {
+        let begun = of_thread();
+        for _ in 0..1000 {
+            let name = name.clone();
+            let status = ask(&store, Status { actor, name }).expect("INBOX is there");
+            assert_eq!(status.recent, recent);
+        }
+        of_thread() - begun
+    });
+    tries.min().unwrap_or_default()
+}
+
+#[test]
+fn counters_take_no_more_for_more_messages() {
+    for seen in [true, false] {
+        let (few, many) = (status(500, seen), status(8_000, seen));
+        println!("status: {few:?} with 500 messages, {many:?} with 8,000");
+        let most = 3 * few + Duration::from_millis(5);
+        assert!(many < most, "{few:?}, and {many:?} for 16 times as many");
+    }
 }

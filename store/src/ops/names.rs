@@ -4,7 +4,7 @@ use pillarbox_core::effect::{
     Create, Delete, ErrorKind, MailboxRow, MailboxStatus, Mailboxes, Notice, Purge, Purged, Rename,
     SpecialUse, Status, StoreError, Subscribe,
 };
-use pillarbox_core::id::{AccountId, MailboxId, Uid};
+use pillarbox_core::id::{AccountId, MailboxId};
 use pillarbox_core::mailbox::MailboxName;
 
 use super::change::{remove, remove_messages};
@@ -76,8 +76,14 @@ pub(super) fn status(t: &mut dyn Tables, op: &Status) -> Result<MailboxStatus> {
 }
 
 fn counters(t: &mut dyn Tables, mailbox: &Mailbox) -> Result<MailboxStatus> {
-    let uids = t.uids(mailbox.id)?;
-    let recent = Uid::new(mailbox.recent_from.get()).map_or(0, |from| uids.len() - uids.rank(from));
+    // A client that asks about every mailbox is not to have all their messages gone through.
+    let recent = match mailbox.recent_from.get() {
+        from if from >= mailbox.uid_next.get() => 0,
+        1 => mailbox.messages,
+        from => t
+            .messages_flags(mailbox.id, from, u32::MAX, usize::MAX)?
+            .len() as u64,
+    };
     Ok(mailbox.status(recent))
 }
 
