@@ -902,6 +902,42 @@ fn move_window() {
     }
 }
 
+/// A message is gone that a later window of a MOVE by number has: what was moved before it is told, and the client knows what there is.
+#[test]
+fn a_move_of_several_windows_meets_a_message_that_is_gone() {
+    let mut talk = Talk::selected(|l| l.move_window = 2, 5);
+    talk.says("m CREATE Other", "m OK");
+    let other =
+        b"b LOGIN tim pw\r\nb SELECT INBOX\r\nb STORE 3 +FLAGS (\\Deleted)\r\nb EXPUNGE\r\n";
+    talk.host.send("B", other, Chunking::Whole);
+    let said = String::from_utf8_lossy(&talk.host.take_output("B")).into_owned();
+    assert!(said.contains("* 3 EXPUNGE"), "{said}");
+    let said = talk.ask("a MOVE 1:* Other");
+    let lines: Vec<&str> = said.lines().collect();
+    let [moved, third, second, first, answer] = lines[..] else {
+        panic!("{said}");
+    };
+    assert!(
+        moved.starts_with("* OK [COPYUID ") && moved.contains(" 1:2 1:2]"),
+        "{said}"
+    );
+    assert_eq!(
+        [third, second, first],
+        ["* 3 EXPUNGE", "* 2 EXPUNGE", "* 1 EXPUNGE"]
+    );
+    let text = "a NO [EXPUNGEISSUED] Some of the messages are gone; what COPYUID names was moved";
+    assert_eq!(answer, text);
+    talk.says(
+        "c FETCH 1:* UID",
+        "* 1 FETCH (UID 4)\r\n* 2 FETCH (UID 5)\r\nc OK",
+    );
+    talk.says(
+        "d STATUS Other (MESSAGES)",
+        "* STATUS \"Other\" (MESSAGES 2)",
+    );
+    talk.bystander();
+}
+
 fn section_depth() {
     let fetch = |n: usize| format!("a FETCH 1 BODY.PEEK[{}]", vec!["1"; n].join("."));
     let mut talk = Talk::selected(|l| l.section_depth = 5, 1);

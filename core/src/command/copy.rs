@@ -91,6 +91,11 @@ impl Copying {
         if let (ErrorKind::ExpungeIssued, Some(selected)) = (error.kind, &mut s.selected) {
             // The client is told what is gone before it is told that this is why.
             selected.doubt();
+            if self.moved {
+                return Step::Done(Done::no(
+                    "[EXPUNGEISSUED] Some of the messages are gone; what COPYUID names was moved",
+                ));
+            }
         }
         let operation = if self.remove { "Move" } else { "Copy" };
         Step::Done(s.failed_target(operation, error))
