@@ -1,4 +1,4 @@
-//! Text for SEARCH: encoded words, charsets, case (RFC 2047, RFC 5051 in spirit).
+//! Text for SEARCH: encoded words, charsets, case (RFC 2047, RFC 5051).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -212,13 +212,16 @@ impl CharsetDecoder {
     }
 }
 
-/// A form in which texts that differ only in case or composition are equal.
+/// A form in which texts that differ only in case or composition are equal: whatever i;unicode-casemap makes equal (RFC 5051), and what differs
+/// as ß and SS do. A mark stays, behind its letter.
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
+    // Small letters first: the capital of ß is its own capital.
     text.nfkd()
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfkd()

@@ -10,7 +10,7 @@ use crate::effect::StoreError;
 use crate::message::{CharsetDecoder, Decoder, Encoding, TextPart};
 
 const WINDOW: usize = 64 << 10;
-/// Octets looked through of one header.
+/// Octets looked through of one header: its fields are decoded and folded as a whole. `docs/limits.md` tells it.
 const HEADER: usize = 256 << 10;
 
 /// Reads a message through one window, so that many small parts do not cost a read each.
