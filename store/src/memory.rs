@@ -234,6 +234,10 @@ impl Tables for State {
         Ok(messages.values().map(|m| m.uid).collect())
     }
 
+    fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
+        Ok(self.held(mailbox)?.messages.range(from..).count() as u64)
+    }
+
     fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>> {
         let mut messages = self.held(mailbox)?.messages.values();
         let unseen = messages.find(|m| !m.flags.system.has(SystemFlags::SEEN));

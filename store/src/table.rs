@@ -50,6 +50,8 @@ pub(crate) trait Tables {
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
 
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet>;
+    /// How many messages have this UID or a greater one.
+    fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64>;
     fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>>;
     fn message(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>>;
     /// Ascending by UID.

@@ -80,9 +80,7 @@ fn counters(t: &mut dyn Tables, mailbox: &Mailbox) -> Result<MailboxStatus> {
     let recent = match mailbox.recent_from.get() {
         from if from >= mailbox.uid_next.get() => 0,
         1 => mailbox.messages,
-        from => t
-            .messages_flags(mailbox.id, from, u32::MAX, usize::MAX)?
-            .len() as u64,
+        from => t.count_from(mailbox.id, from)?,
     };
     Ok(mailbox.status(recent))
 }

@@ -164,12 +164,6 @@ impl<'a> Transaction<'a> {
         Ok(self.one(sql, values, |_| Ok(()))?.is_some())
     }
 
-    pub(super) fn count_messages(&mut self, mailbox: MailboxId) -> Result<u64> {
-        let sql = "SELECT count(*) FROM hot WHERE mailbox = ?1";
-        let count = self.one(sql, [signed(mailbox.0)], |r| number(r, 0))?;
-        Ok(count.unwrap_or(0))
-    }
-
     fn count(&self, sql: &str, owner: AccountId) -> Result<u64> {
         let count = self.one(sql, [signed(owner.0)], |r| number(r, 0))?;
         Ok(count.unwrap_or(0))
@@ -328,6 +322,12 @@ impl Tables for Transaction<'_> {
         let sql = "SELECT uid FROM hot WHERE mailbox = ?1 ORDER BY uid";
         let uids = self.all(sql, [signed(mailbox.0)], |r| r.get::<_, u32>(0))?;
         Ok(UidSet::from_ranges(uids.into_iter().map(|u| (u, u))))
+    }
+
+    fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
+        let sql = "SELECT count(*) FROM hot WHERE mailbox = ?1 AND uid >= ?2";
+        let count = self.one(sql, [signed(mailbox.0), from.into()], |r| number(r, 0))?;
+        Ok(count.unwrap_or(0))
     }
 
     fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>> {
