@@ -219,6 +219,18 @@ impl Tables for State {
         Ok(self.owner(owner).subscriptions.len() as u64)
     }
 
+    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64> {
+        let Owner {
+            names,
+            subscriptions,
+            ..
+        } = self.owner(owner);
+        let alone = subscriptions.iter().map(MailboxName::as_str);
+        let alone = alone.filter(|name| !names.contains_key(*name));
+        let all = names.keys().map(String::as_str).chain(alone);
+        Ok(all.map(|name| name.len() as u64 + each).sum())
+    }
+
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
         let subscriptions = &mut self.owner(owner).subscriptions;
         if on {

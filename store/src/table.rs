@@ -47,6 +47,8 @@ pub(crate) trait Tables {
     /// All in byte order.
     fn subscriptions(&mut self, owner: AccountId) -> Result<Vec<MailboxName>>;
     fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64>;
+    /// Octets of the names of mailboxes and subscriptions, one that is both counted once, with so many more for each.
+    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64>;
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
 
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet>;

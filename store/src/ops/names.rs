@@ -18,10 +18,7 @@ pub(crate) fn inbox() -> MailboxName {
 
 /// Two lists in order, read as one.
 pub(super) fn mailboxes(t: &mut dyn Tables, op: &Mailboxes) -> Result<Vec<MailboxRow>> {
-    rows(t, op.actor.account)
-}
-
-fn rows(t: &mut dyn Tables, owner: AccountId) -> Result<Vec<MailboxRow>> {
+    let owner = op.actor.account;
     let mut subscriptions = t.subscriptions(owner)?.into_iter().peekable();
     let mut rows = Vec::new();
     let row = |name, subscribed| {
@@ -53,9 +50,7 @@ fn within_listing(t: &mut dyn Tables, owner: AccountId, more: u64) -> Result<()>
     if most + more <= LISTING {
         return Ok(());
     }
-    let rows = rows(t, owner)?;
-    let held: u64 = rows.iter().map(|row| weight(&row.name)).sum();
-    if held + more <= LISTING {
+    if t.names_weight(owner, ROW)? + more <= LISTING {
         return Ok(());
     }
     Err(StoreError::new(

@@ -305,6 +305,15 @@ impl Tables for Transaction<'_> {
         self.count("SELECT count(*) FROM subscription WHERE owner = ?1", owner)
     }
 
+    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64> {
+        let sql = "SELECT
+             (SELECT ifnull(sum(length(CAST(name AS BLOB)) + ?2), 0) FROM mailbox WHERE owner = ?1) +
+             (SELECT ifnull(sum(length(CAST(name AS BLOB)) + ?2), 0) FROM subscription AS s WHERE owner = ?1
+              AND NOT EXISTS (SELECT 1 FROM mailbox AS m WHERE m.owner = ?1 AND m.name = s.name))";
+        let weight = self.one(sql, [signed(owner.0), signed(each)], |r| number(r, 0))?;
+        Ok(weight.unwrap_or(0))
+    }
+
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
         let sql = if on {
             "INSERT OR IGNORE INTO subscription VALUES (?1, ?2)"
