@@ -322,7 +322,7 @@ impl Tables for State {
     }
 
     fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()> {
-        self.owner(owner).threads.insert(hash, thread);
+        self.owner(owner).threads.entry(hash).or_insert(thread);
         Ok(())
     }
 

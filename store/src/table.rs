@@ -93,6 +93,7 @@ pub(crate) trait Tables {
     fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet>;
 
     fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>>;
+    /// A hash that is known already keeps its conversation.
     fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()>;
     /// Its numbers, and of its forms at least those asked for.
     fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived>;

@@ -17,6 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("octets come back as they went in", octets_come_back),
     ("uploads: all or none", uploads),
     ("an upload is used once", upload_once),
+    ("a conversation keeps its messages", conversations),
     ("copy keeps flags and identity", copies),
     ("copy and move: all or none", copies_whole),
     (
@@ -107,6 +108,29 @@ fn upload_once(s: &dyn Backend) {
     let data = Bytes::from_static(b"x");
     assert!(c.ask(UploadChunk { upload, data }).is_err());
     assert_eq!(c.status("INBOX").unwrap().messages, 1);
+}
+
+/// A message that answers two conversations joins one; the other's ids stay the other's.
+fn conversations(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    for header in [
+        "Message-ID: <a@x>\r\n",
+        "Message-ID: <b@x>\r\n",
+        "Message-ID: <c@x>\r\nIn-Reply-To: <a@x>\r\nReferences: <b@x> <a@x>\r\n",
+        "Message-ID: <d@x>\r\nIn-Reply-To: <a@x>\r\n",
+        "Message-ID: <e@x>\r\nIn-Reply-To: <b@x>\r\n",
+    ] {
+        let mail = format!("{header}\r\nx\r\n");
+        c.append("INBOX", mail.as_bytes()).unwrap();
+    }
+    let state = c.state().unwrap();
+    let threads: Vec<_> = state[0].messages.iter().map(|m| m.thread_id).collect();
+    let [a, b, c, d, e] = threads[..] else {
+        panic!("{threads:?}");
+    };
+    assert_ne!(a, b);
+    assert!(c == a || c == b, "{threads:?}");
+    assert_eq!((d, e), (a, b), "{threads:?}");
 }
 
 fn copies(s: &dyn Backend) {

@@ -47,10 +47,7 @@ fn within_listing(t: &mut dyn Tables, owner: AccountId, more: u64) -> Result<()>
         return Ok(());
     }
     let most = (t.count_names(owner)? + t.count_subscriptions(owner)?) * (ROW + LONGEST);
-    if most + more <= LISTING {
-        return Ok(());
-    }
-    if t.names_weight(owner, ROW)? + more <= LISTING {
+    if most + more <= LISTING || t.names_weight(owner, ROW)? + more <= LISTING {
         return Ok(());
     }
     Err(StoreError::new(
