@@ -79,6 +79,8 @@ FAULTS = [
     ("an upload of the wrong length is stored", "store/src/upload.rs", "        if self.received != self.size {", "        if self.received > self.size {"),
     ("a sync is skipped", "store/src/pack/write.rs", "        if let Err(e) = self.file.sync() {\n            self.distrust();", "        if let Err(e) = std::io::Result::Ok(()) {\n            self.distrust();"),
     ("a new segment is not synced with its folder", "store/src/pack/write.rs", "    let synced = files.sync_folder();", "    let synced: io::Result<()> = Ok(());"),
+    ("a large message's segment is not synced with its folder", "store/src/pack/aside.rs", "        self.files.sync_folder()?;\n", ""),
+    ("a large message that is refused stays in the log", SQLITE + "threads.rs", "Self::Segment => pack.begun(),", "Self::Segment => pack.mark(),"),
     # Framing and parsing.
     ("a refused APPEND leaves the framer within its command", FRAME, "            self.mode = Mode::Line { start: 0 };\n            return Step::Frame(Frame::Append(piece, literal));", "            return Step::Frame(Frame::Append(piece, literal));"),
     ("a literal announced behind a refused line is not swallowed", FRAME, "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(literal.size);", "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(0);"),

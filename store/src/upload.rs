@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+#[cfg(feature = "sqlite")]
+use pillarbox_core::effect::NewMessage;
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use pillarbox_core::id::UploadId;
 
 use crate::derive::derive;
 use crate::error::{self, lock};
+#[cfg(feature = "sqlite")]
+use crate::pack::{Aside, Part};
 use crate::record::Derived;
 use crate::table::Result;
 
@@ -42,9 +46,24 @@ impl Uploads {
             head: Vec::new(),
             spool: None,
             derived: None,
+            #[cfg(feature = "sqlite")]
+            part: None,
         };
         lock(&self.open).insert(id, Arc::new(Mutex::new(upload)));
         UploadId(id)
+    }
+
+    /// Octets of those of these messages that are there.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn weigh(&self, messages: &[NewMessage]) -> u64 {
+        let open = lock(&self.open);
+        let all = messages.iter().filter_map(|m| open.get(&m.upload.0));
+        all.map(|upload| lock(upload).size).sum()
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn get(&self, id: UploadId) -> Option<Arc<Mutex<Upload>>> {
+        lock(&self.open).get(&id.0).cloned()
     }
 
     pub(crate) fn chunk(&self, id: UploadId, data: &Bytes) -> Result<()> {
@@ -67,6 +86,9 @@ pub(crate) struct Upload {
     head: Vec<u8>,
     spool: Option<Spool>,
     derived: Option<Derived>,
+    /// Its octets are in a segment made aside, and nowhere else.
+    #[cfg(feature = "sqlite")]
+    part: Option<Part>,
 }
 
 impl Upload {
@@ -107,6 +129,29 @@ impl Upload {
             Some(derived) => Ok(derived),
             None => derive(self),
         }
+    }
+
+    /// Computes that before it is asked for.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn derive_ahead(&mut self) -> Result<()> {
+        if self.derived.is_none() {
+            self.derived = Some(derive(self)?);
+        }
+        Ok(())
+    }
+
+    /// Moves the octets to a segment that is made aside.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn move_to(&mut self, aside: &mut Aside) -> Result<()> {
+        self.part = Some(aside.add(self)?);
+        self.head = Vec::new();
+        self.spool = None;
+        Ok(())
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn part(&self) -> Option<Part> {
+        self.part
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -203,6 +248,7 @@ fn wrong_length() -> StoreError {
     )
 }
 
-const IN_MEMORY: usize = 256 << 10;
+/// What is larger is in a file until it is stored.
+pub(crate) const IN_MEMORY: usize = 256 << 10;
 /// Octets handled at once; also the block of a pack.
 pub(crate) const WINDOW: usize = 64 << 10;

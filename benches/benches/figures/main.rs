@@ -4,6 +4,7 @@
 mod append;
 mod fetch;
 mod idle;
+mod large;
 mod parse;
 mod pause;
 mod recovery;
@@ -27,7 +28,7 @@ type Figures = Result<Vec<Figure>, Box<dyn Error>>;
 type Measure = fn() -> Figures;
 
 /// Every group of figures with its name.
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("parse", parse::figures),
     ("metadata", fetch::metadata),
     ("bodies", fetch::bodies),
@@ -35,6 +36,7 @@ const GROUPS: [(&str, Measure); 7] = [
     ("idle", idle::figures),
     ("recovery", recovery::figures),
     ("pause", pause::figures),
+    ("large", large::figures),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

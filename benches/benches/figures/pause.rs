@@ -76,14 +76,17 @@ fn take_most_away(client: Client<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
-type Longest = [(&'static str, Duration); 3];
+pub(crate) type Longest = [(&'static str, Duration); 3];
 
 /// The longest APPEND, STORE and FETCH, each by a session of its own, one after the other while it goes on and for a second at least.
-fn longest(store: &Embedded, goes_on: impl Fn() -> bool) -> Result<Longest, Box<dyn Error>> {
+pub(crate) fn longest(
+    store: &Embedded,
+    goes_on: impl Fn() -> bool,
+) -> Result<Longest, Box<dyn Error>> {
     let client = Client::new(store, ACTOR.account.0);
     let mailbox = client.examine("INBOX")?.mailbox;
     let over = AtomicBool::new(false);

@@ -7,6 +7,7 @@
 //!
 //! Segments of version 1 have no head, no secret and no commits: each record stands for itself.
 
+mod aside;
 mod codec;
 mod output;
 mod read;
@@ -14,6 +15,7 @@ mod record;
 mod scan;
 mod write;
 
+pub(crate) use aside::{Aside, Part, remove_unfinished};
 pub(crate) use codec::{Counters, Entry, Home, Named};
 #[cfg(all(test, feature = "conformance"))]
 pub(crate) use output::Output;
@@ -21,7 +23,7 @@ pub(crate) use output::{Opener, files as open_files};
 pub(crate) use read::{Files, Stored, find_secret, segments};
 pub(crate) use record::stored_len;
 pub(crate) use scan::{Batch, Scan};
-pub(crate) use write::{Body, Writer};
+pub(crate) use write::{Body, Mark, Writer};
 
 use crate::upload::WINDOW;
 

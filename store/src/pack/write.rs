@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::aside::{Aside, Part};
 use super::output::{Opener, Output};
 use super::{BLOCK, CRC, Entry, Files, Place, SEGMENT_HEAD, TAIL, record, scan};
 use crate::error;
@@ -102,6 +103,24 @@ impl Writer {
         }
         self.start = self.end();
         self.wholes.clear();
+        self.tell_cuts()
+    }
+
+    /// Begins a transaction in this new segment, with the bodies that are in it.
+    pub(crate) fn begin_in(&mut self, aside: Aside) -> Result<()> {
+        let next = self.segment + 1;
+        let (len, parts) = (aside.len(), aside.parts());
+        let file = aside.place(next);
+        self.turn_to(file.map_err(|e| error::io("new segment", &e))?, next);
+        (self.written, self.ready) = (len, len);
+        self.start = SEGMENT_HEAD as u64;
+        // Each is claimed, or the transaction is taken back.
+        self.wholes = vec![0; parts];
+        let told = self.tell_cuts();
+        told.inspect_err(|_| self.cut(self.begun()))
+    }
+
+    fn tell_cuts(&mut self) -> Result<()> {
         self.told.clear();
         for (segment, end) in self.cuts.clone() {
             self.append(&Entry::Cut(segment, end), None)?;
@@ -113,7 +132,12 @@ impl Writer {
     pub(crate) fn next_segment(&mut self) -> Result<()> {
         let next = self.segment + 1;
         let file = create(&self.files, &self.opener, next);
-        let file = file.map_err(|e| error::io("new segment", &e))?;
+        self.turn_to(file.map_err(|e| error::io("new segment", &e))?, next);
+        self.head();
+        Ok(())
+    }
+
+    fn turn_to(&mut self, file: Box<dyn Output>, next: u64) {
         if self.littered && !self.suspect {
             self.cuts.push((self.segment, self.written));
         }
@@ -122,8 +146,6 @@ impl Writer {
         (self.written, self.ready) = (0, 0);
         self.kept.clear();
         (self.suspect, self.littered) = (false, false);
-        self.head();
-        Ok(())
     }
 
     /// Octets of the log in the present segment.
@@ -141,6 +163,29 @@ impl Writer {
             end: self.end(),
             records: self.wholes.len(),
         }
+    }
+
+    /// The beginning of the present transaction.
+    pub(crate) fn begun(&self) -> Mark {
+        Mark {
+            end: self.start,
+            records: 0,
+        }
+    }
+
+    /// Makes a record of a body that is in this segment already.
+    pub(crate) fn claim(&mut self, entry: &Entry, part: Part) -> Result<Place> {
+        let (head, tail, whole) = part.frame(entry, self.files.secret);
+        for (octets, at) in [(head, part.at), (tail, part.tail())] {
+            let written = self.file.write(&octets, at);
+            written.map_err(|e| error::io("pack", &e))?;
+        }
+        self.wholes[part.number] = whole;
+        Ok(Place {
+            segment: self.segment,
+            offset: part.body(),
+            size: part.size,
+        })
     }
 
     pub(crate) fn append(&mut self, entry: &Entry, body: Option<&mut dyn Body>) -> Result<Place> {
@@ -248,10 +293,6 @@ impl Writer {
         if self.wholes.is_empty() {
             return Ok(None);
         }
-        let begun = Mark {
-            end: self.start,
-            records: 0,
-        };
         let commit = Entry::Commit {
             start: self.start,
             count: u32::try_from(self.wholes.len()).unwrap_or(u32::MAX),
@@ -259,7 +300,7 @@ impl Writer {
         };
         let written = self.append(&commit, None).and_then(|_| self.flush());
         if let Err(e) = written {
-            self.cut(begun);
+            self.cut(self.begun());
             return Err(e);
         }
         self.reach_ahead();
@@ -275,10 +316,7 @@ impl Writer {
     pub(crate) fn roll_back(&mut self) {
         self.cuts.append(&mut self.told);
         let flushed = self.start < self.written;
-        self.cut(Mark {
-            end: self.start,
-            records: 0,
-        });
+        self.cut(self.begun());
         if flushed && (self.file.cut(self.start).is_err() || self.file.sync().is_err()) {
             self.distrust();
         }

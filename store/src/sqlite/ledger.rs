@@ -7,7 +7,7 @@ use super::checkpoint::Log;
 use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
 use super::tables::{Transaction, order};
-use crate::pack::{Files, Writer};
+use crate::pack::{Aside, Files, Writer};
 use crate::table::Result;
 
 /// Both, and one transaction at a time.
@@ -21,9 +21,18 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn begin(&mut self) -> Result<()> {
+        self.begin_by(Writer::begin)
+    }
+
+    /// The log goes on in a segment that was made aside.
+    pub(super) fn begin_in(&mut self, aside: Aside) -> Result<()> {
+        self.begin_by(|pack| pack.begin_in(aside))
+    }
+
+    fn begin_by(&mut self, begin: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let begun = order(&self.conn, "BEGIN IMMEDIATE");
         begun.map_err(|e| self.failed(e))?;
-        self.pack.begin().inspect_err(|_| {
+        begin(&mut self.pack).inspect_err(|_| {
             // The next transaction begins again.
             let _ = self.conn.execute_batch("ROLLBACK");
         })

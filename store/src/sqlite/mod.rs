@@ -1,5 +1,6 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
+mod ahead;
 mod checkpoint;
 mod compact;
 mod doubt;
@@ -34,6 +35,7 @@ use crate::ops;
 use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
 use crate::upload::Uploads;
+use ahead::{Ahead, Ready};
 use doubt::Doubt;
 use known::Known;
 use ledger::Ledger;
@@ -55,6 +57,9 @@ pub struct Options {
     pub reserve: u64,
     /// Octets of a pack after which a new one is begun; 256 MB by default.
     pub segment: u64,
+    /// Octets of a message that gets a new one, in which it is put while others are served; 8 MB by default. Segments are as large at
+    /// least, nearly all of them.
+    pub large: u64,
     /// How long an expunged message can still be read by sessions that were not told yet; an hour by default, and that is the most.
     pub view_grace: Duration,
     /// Between two looks for room that can be given back; 10 seconds by default.
@@ -67,6 +72,7 @@ impl Default for Options {
             readers: 2,
             reserve: 8 << 20,
             segment: 256 << 20,
+            large: 8 << 20,
             view_grace: Duration::from_secs(3600),
             upkeep: Duration::from_secs(10),
         }
@@ -168,7 +174,8 @@ impl From<Fault> for OpenError {
 /// Keeps mail in a folder of its own.
 pub struct Embedded {
     shared: Arc<Shared>,
-    write: Option<mpsc::Sender<Job>>,
+    write: Option<mpsc::Sender<Ready>>,
+    ahead: Arc<Ahead>,
     read: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
@@ -197,7 +204,7 @@ impl Embedded {
         let folder = Folder::new(path, true)?;
         let reserve = Arc::new(Reserve::new(path.join("reserve"), options.reserve));
         reserve.tend();
-        let ledger = folder.ledger(path, opener, options.segment)?;
+        let ledger = folder.ledger(path, opener.clone(), options.segment)?;
         let shared = Arc::new(Shared {
             files: ledger.files.clone(),
             uploads: Uploads::new(Some(folder.spool.clone())),
@@ -209,6 +216,13 @@ impl Embedded {
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(ledger, shared.clone(), options.rules());
         let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
+        let ahead = Arc::new(Ahead::new(options.large, opener));
+        for jobs in ahead.workers() {
+            let (ahead, write, shared) = (ahead.clone(), write.clone(), shared.clone());
+            running.push(spawn("pillarbox-ahead", move || {
+                ahead.run(&jobs, &write, &shared);
+            })?);
+        }
         let read = Arc::new(Queue::default());
         for _ in 0..options.readers.max(1) {
             let (conn, jobs, shared) = (folder.connect()?, read.worker(), shared.clone());
@@ -219,6 +233,7 @@ impl Embedded {
         Ok(Self {
             shared,
             write: Some(write),
+            ahead,
             read,
             threads: running,
             _lock: folder.lock,
@@ -252,15 +267,21 @@ impl Backend for Embedded {
         if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.has_account(o)) {
             self.read.push(job);
         } else if let Some(write) = &self.write
-            && let Err(unsent) = write.send(job)
+            && let Some(job) = self.ahead.take(job, shared)
         {
-            let (effect, slot) = unsent.0.into_parts();
-            slot.send(ops::refuse(&shared.uploads, effect, stopped()));
+            send(write, Ready { job, aside: None }, shared);
         }
     }
 
     fn subscribe(&self, notices: Notices) {
         *lock(&self.shared.notices) = Some(notices);
+    }
+}
+
+fn send(write: &mpsc::Sender<Ready>, ready: Ready, shared: &Shared) {
+    if let Err(unsent) = write.send(ready) {
+        let (effect, slot) = unsent.0.job.into_parts();
+        slot.send(ops::refuse(&shared.uploads, effect, stopped()));
     }
 }
 
@@ -276,6 +297,7 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         // The writer is the first of the threads and the last to end: closing its connection leaves the index in one file.
         self.read.close();
+        self.ahead.close();
         while let Some(thread) = self.threads.pop() {
             if self.threads.is_empty() {
                 self.write = None;
@@ -323,6 +345,7 @@ impl Folder {
             std::fs::remove_dir_all(&spool).map_err(at(&spool))?;
         }
         std::fs::create_dir(&spool).map_err(at(&spool))?;
+        pack::remove_unfinished(&packs).map_err(at(&packs))?;
         let new_index = path.join("index.new");
         recover::remove_index(&new_index).map_err(at(&new_index))?;
         File::open(path)

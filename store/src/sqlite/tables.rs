@@ -516,7 +516,16 @@ impl Tables for Transaction<'_> {
         upload: &mut Upload,
     ) -> Result<()> {
         self.told(mailbox, message.modseq);
-        let place = self.log(&Entry::message(mailbox, message), Some(upload))?;
+        let place = match upload.part() {
+            None => self.log(&Entry::message(mailbox, message), Some(upload))?,
+            Some(part) => {
+                let body = Entry::Body(mailbox.owner, message.email_id, message.thread_id);
+                let pack = self.pack.as_mut();
+                let place = pack.map(|pack| pack.claim(&body, part)).transpose()?;
+                self.log(&Entry::copy(mailbox, message), None)?;
+                place
+            }
+        };
         self.put_cold(message.email_id, place.ok_or_else(missing)?, derived)
     }
 

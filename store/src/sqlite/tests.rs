@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pillarbox_core::effect::ErrorKind;
+use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::AccountId;
 
 use super::{Embedded, Options};
-use crate::conformance::{Client, Model};
+use crate::conformance::{Client, Model, flag_names};
 use crate::contract::Backend;
 use crate::pack::{Opener, Output, open_files};
 use crate::table::Tables;
@@ -136,11 +137,22 @@ impl Temp {
         Embedded::open_on(&self.0, &options, opener).unwrap()
     }
 
+    /// Many messages begin a segment.
+    fn open_large(&self, opener: Opener) -> Embedded {
+        let options = Options {
+            reserve: 0,
+            large: LARGE,
+            ..Options::default()
+        };
+        Embedded::open_on(&self.0, &options, opener).unwrap()
+    }
+
     /// Segments go all the time.
     fn open_reclaiming(&self, opener: Opener) -> Embedded {
         let options = Options {
             reserve: 0,
             segment: 24 << 10,
+            large: LARGE,
             view_grace: Duration::ZERO,
             upkeep: Duration::from_millis(1),
             ..Options::default()
@@ -160,6 +172,7 @@ fn what_was_answered_is_what_is_there() {
     for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
         for every in [3, 7, 12] {
             answered(fault, every, Temp::open);
+            answered(fault, every, Temp::open_large);
             answered(fault, every, Temp::open_reclaiming);
         }
     }
@@ -357,41 +370,161 @@ fn what_was_refused_does_not_come_back_when_the_word_of_it_goes() {
 #[test]
 fn a_death_at_any_operation_loses_nothing_acknowledged() {
     for at in 0..60 {
-        let temp = Temp::new();
-        let mut model = Model::new(5);
-        let faults = Faults::new(Fault::Dead, at);
-        let store = temp.open(faults.opener());
-        let old = temp.0.join("old.sqlite");
-        let mut steps = 0;
-        // What was being done when it died is done, or it is not; from then on it stays so.
-        let mut further = model.clone();
-        further.advance();
-        while model.try_step(Client::new(&store, 1)).is_ok() {
-            further = model.clone();
-            further.advance();
-            steps += 1;
-            if steps == at / 4 {
-                let index = rusqlite::Connection::open(temp.0.join("index.sqlite")).unwrap();
-                index
-                    .execute("VACUUM INTO ?1", [old.to_string_lossy()])
-                    .unwrap();
-            }
-        }
-        drop(store);
-        let state = || Client::new(&temp.open(open_files()), 1).state().unwrap();
-        let first = state();
-        if let Some(difference) = model.disagreement(&first) {
-            let other = further.disagreement(&first);
-            assert_eq!(other, None, "death at {at}; without it {difference}");
-        }
-        if old.exists() {
-            for suffix in ["", "-wal", "-shm"] {
-                let _ = std::fs::remove_file(temp.0.join(format!("index.sqlite{suffix}")));
-            }
-            std::fs::copy(&old, temp.0.join("index.sqlite")).unwrap();
-            assert!(state() == first, "death at {at}, with an older index");
-        }
-        rebuild(&temp.0).unwrap();
-        assert!(state() == first, "death at {at}, rebuilt");
+        death(at, Temp::open);
+        death(at, Temp::open_large);
     }
 }
+
+fn death(at: i64, open: fn(&Temp, Opener) -> Embedded) {
+    let temp = Temp::new();
+    let mut model = Model::new(5);
+    let faults = Faults::new(Fault::Dead, at);
+    let store = open(&temp, faults.opener());
+    let old = temp.0.join("old.sqlite");
+    let mut steps = 0;
+    // What was being done when it died is done, or it is not; from then on it stays so.
+    let mut further = model.clone();
+    further.advance();
+    while model.try_step(Client::new(&store, 1)).is_ok() {
+        further = model.clone();
+        further.advance();
+        steps += 1;
+        if steps == at / 4 {
+            let index = rusqlite::Connection::open(temp.0.join("index.sqlite")).unwrap();
+            index
+                .execute("VACUUM INTO ?1", [old.to_string_lossy()])
+                .unwrap();
+        }
+    }
+    drop(store);
+    let state = || Client::new(&temp.open(open_files()), 1).state().unwrap();
+    let first = state();
+    if let Some(difference) = model.disagreement(&first) {
+        let other = further.disagreement(&first);
+        assert_eq!(other, None, "death at {at}; without it {difference}");
+    }
+    if old.exists() {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(temp.0.join(format!("index.sqlite{suffix}")));
+        }
+        std::fs::copy(&old, temp.0.join("index.sqlite")).unwrap();
+        assert!(state() == first, "death at {at}, with an older index");
+    }
+    rebuild(&temp.0).unwrap();
+    assert!(state() == first, "death at {at}, rebuilt");
+}
+
+/// One after the other among small ones, and several at once.
+#[test]
+fn large_messages_begin_segments() {
+    let temp = Temp::new();
+    let store = temp.open_large(open_files());
+    let client = Client::new(&store, 1);
+    let (small, large) = (vec![b's'; 100], vec![b'l'; 150_000]);
+    let exact = vec![b'e'; usize::try_from(LARGE).unwrap()];
+    let below = vec![b'b'; exact.len() - 1];
+    let files = || std::fs::read_dir(temp.0.join("packs")).unwrap().count();
+    for (octets, segments) in [
+        (&small, 1),
+        (&below, 1),
+        (&exact, 2),
+        (&large, 3),
+        (&small, 3),
+    ] {
+        client.append("INBOX", octets).unwrap();
+        assert_eq!(files(), segments, "{} octets", octets.len());
+    }
+    let flagged = flag_names(SystemFlags::FLAGGED, &["k"]);
+    let some = [&small, &large, &exact].map(|m| (m.clone(), flagged.clone()));
+    client.append_all("INBOX", &some).unwrap();
+    assert_eq!(files(), 4);
+    let want = [
+        &small, &below, &exact, &large, &small, &small, &large, &exact,
+    ];
+    let state = client.state().unwrap();
+    let there: Vec<_> = state[0].messages.iter().map(|m| &m.octets).collect();
+    assert_eq!(there, want);
+    drop(store);
+    verify(&temp.0, |p| panic!("{p}")).unwrap();
+    assert!(Client::new(&temp.open(open_files()), 1).state().unwrap() == state);
+    rebuild(&temp.0).unwrap();
+    assert!(Client::new(&temp.open(open_files()), 1).state().unwrap() == state);
+}
+
+/// A mailbox that goes while the message is written.
+#[test]
+fn a_large_message_that_is_refused_leaves_nothing() {
+    let temp = Temp::new();
+    let store = temp.open_large(open_files());
+    let client = Client::new(&store, 1);
+    client.create("goes").unwrap();
+    let large = vec![b'l'; 150_000];
+    let upload = client.upload("goes", &large).unwrap();
+    client.delete("goes").unwrap();
+    let refused = client.commit("goes", &[upload], &flag_names(SystemFlags(0), &[]));
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::NonExistent);
+    client.append("INBOX", b"next").unwrap();
+    client.append("INBOX", &large).unwrap();
+    let state = client.state().unwrap();
+    drop(store);
+    let octets = |n: u64| {
+        temp.0
+            .join(format!("packs/{n:016x}.pack"))
+            .metadata()
+            .unwrap()
+            .len()
+    };
+    assert!(octets(1) < 1000, "{}", octets(1));
+    verify(&temp.0, |p| panic!("{p}")).unwrap();
+    rebuild(&temp.0).unwrap();
+    assert!(Client::new(&temp.open(open_files()), 1).state().unwrap() == state);
+}
+
+/// While a large message is on its way to the disk, and however long that takes, others change what they like.
+#[test]
+fn a_large_message_keeps_nobody_waiting() {
+    let temp = Temp::new();
+    let (gate, closed) = (Arc::new(Mutex::new(())), Arc::new(AtomicU64::new(0)));
+    let (files, its, reached) = (open_files(), gate.clone(), closed.clone());
+    let slow: Opener = Arc::new(move |path: &Path, new| {
+        if path.extension().is_some_and(|e| e == "new") {
+            reached.fetch_add(1, Relaxed);
+            drop(its.lock().unwrap());
+        }
+        files(path, new)
+    });
+    let store = temp.open_large(slow);
+    let others = Client::new(&store, 2);
+    others.append("INBOX", b"before").unwrap();
+    let large = &vec![b'l'; 150_000];
+    std::thread::scope(|scope| {
+        let shut = gate.lock().unwrap();
+        let client = Client::new(&store, 1);
+        let storing = scope.spawn(move || client.append("INBOX", large));
+        while closed.load(Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        others.append("INBOX", b"meanwhile").unwrap();
+        others.create("made meanwhile").unwrap();
+        assert!(!storing.is_finished());
+        drop(shut);
+        storing.join().unwrap().unwrap();
+    });
+    assert_eq!(
+        Client::new(&store, 1).state().unwrap()[0].messages[0].octets,
+        *large
+    );
+}
+
+/// What a crash left of a segment that was being made.
+#[test]
+fn unfinished_segments_are_removed() {
+    let temp = Temp::new();
+    drop(temp.open(open_files()));
+    let left = temp.0.join("packs/0000000000000007.new");
+    std::fs::write(&left, b"PBXS").unwrap();
+    drop(temp.open(open_files()));
+    assert!(!left.exists());
+}
+
+const LARGE: u64 = 1500;

@@ -6,6 +6,7 @@ use pillarbox_core::effect::{Effect, ErrorKind, Notice};
 use rusqlite::Connection;
 
 use super::Shared;
+use super::ahead::Ready;
 use super::group::Waiting;
 use super::known::News;
 use super::ledger::Ledger;
@@ -15,6 +16,7 @@ use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
 use crate::ops;
+use crate::pack::{Aside, Mark, Writer};
 use crate::table::Result;
 
 /// The one writer.
@@ -43,13 +45,12 @@ impl Group {
     }
 
     /// Clients first, and between them what the store does of itself.
-    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Ready>) {
         loop {
             match jobs.recv_timeout(self.upkeep.wait()) {
                 Ok(first) => {
                     let more = jobs.try_iter().take(BATCH - 1);
-                    let batch: Vec<_> = std::iter::once(first).chain(more).collect();
-                    self.commit(batch);
+                    self.serve(std::iter::once(first).chain(more));
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
@@ -58,14 +59,31 @@ impl Group {
         }
     }
 
-    fn commit(&mut self, jobs: Vec<Job>) {
+    /// What comes with a segment of its own gets a transaction of its own, in its turn.
+    fn serve(&mut self, ready: impl Iterator<Item = Ready>) {
+        let mut jobs = Vec::new();
+        for Ready { job, aside } in ready {
+            if aside.is_none() {
+                jobs.push(job);
+                continue;
+            }
+            self.commit(std::mem::take(&mut jobs), None);
+            self.commit(vec![job], aside);
+        }
+        self.commit(jobs, None);
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>, aside: Option<Aside>) {
+        if jobs.is_empty() {
+            return;
+        }
         let mut batch = Batch::default();
-        let start = self.begin();
-        let unit = if jobs.len() == 1 {
-            Unit::Transaction
-        } else {
-            Unit::Savepoint
+        let unit = match &aside {
+            Some(_) => Unit::Segment,
+            None if jobs.len() == 1 => Unit::Transaction,
+            None => Unit::Savepoint,
         };
+        let start = self.begin(aside);
         for job in jobs {
             let (effect, slot) = job.into_parts();
             match &start {
@@ -90,15 +108,19 @@ impl Group {
         }
     }
 
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&mut self, aside: Option<Aside>) -> Result<()> {
         self.shared.reserve.tend();
-        self.ledger.begin()
+        match aside {
+            None => self.ledger.begin(),
+            Some(aside) => self.ledger.begin_in(aside),
+        }
     }
 
     /// Runs one job, so that its failure is its own.
     fn step(&mut self, unit: Unit, effect: Effect, slot: ReplySlot, batch: &mut Batch) {
-        let before = self.ledger.pack.mark();
+        let before = unit.mark(&self.ledger.pack);
         if let Err(e) = self.begin_step(unit, &effect) {
+            self.ledger.pack.cut(before);
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let news = News::of(&effect);
@@ -128,31 +150,41 @@ impl Group {
     }
 }
 
-/// What of the index is taken back when a job fails. A savepoint copies each page that is changed: a job that is alone needs none.
+/// What is taken back when a job fails. A savepoint copies each page of the index that is changed: a job that is alone needs none.
 #[derive(Clone, Copy)]
 enum Unit {
+    /// All of the transaction: bodies are in its segment that no record names.
+    Segment,
     Transaction,
     Savepoint,
 }
 
 impl Unit {
+    /// What of the log is taken back with it.
+    fn mark(self, pack: &Writer) -> Mark {
+        match self {
+            Self::Segment => pack.begun(),
+            Self::Transaction | Self::Savepoint => pack.mark(),
+        }
+    }
+
     fn begin(self, conn: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Transaction => Ok(()),
+            Self::Segment | Self::Transaction => Ok(()),
             Self::Savepoint => order(conn, "SAVEPOINT job"),
         }
     }
 
     fn end(self, conn: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Transaction => Ok(()),
+            Self::Segment | Self::Transaction => Ok(()),
             Self::Savepoint => order(conn, "RELEASE job"),
         }
     }
 
     fn undo(self) -> &'static str {
         match self {
-            Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
+            Self::Segment | Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
             Self::Savepoint => "ROLLBACK TO job; RELEASE job",
         }
     }

@@ -37,6 +37,7 @@ pub fn options() -> Options {
     options.reserve = 64 << 10;
     // Room is given back all the time.
     options.segment = 48 << 10;
+    options.large = 20_000;
     options.view_grace = Duration::ZERO;
     options.upkeep = Duration::from_millis(1);
     options
