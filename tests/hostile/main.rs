@@ -13,6 +13,7 @@ mod mail;
 mod mails;
 mod rows;
 mod server;
+mod turns;
 mod wire;
 
 use std::collections::VecDeque;

@@ -57,6 +57,11 @@ pub struct Resources {
 impl Server {
     /// Starts it with the accounts `u0`, `u1` …
     pub fn start(name: &str, runtime: &str, accounts: usize) -> Self {
+        Self::start_on(name, runtime, accounts, None)
+    }
+
+    /// The same; when one is named, it has that processor alone.
+    pub fn start_on(name: &str, runtime: &str, accounts: usize, processor: Option<&str>) -> Self {
         let folder = Folder::new(name);
         let client = certificates(&folder);
         let write = |name: &str, text: &str| {
@@ -65,7 +70,16 @@ impl Server {
         let users: String = (0..accounts).map(|n| format!("u{n}:{HASH}\n")).collect();
         write("users", &users);
         write("pillarbox.toml", CONFIG);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pillarbox"))
+        let binary = env!("CARGO_BIN_EXE_pillarbox");
+        let mut command = match processor {
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", processor, binary]);
+                command
+            }
+            None => Command::new(binary),
+        };
+        let mut child = command
             .args(["serve", "--config", &folder.join("pillarbox.toml")])
             .args(["--runtime", runtime])
             .stdin(Stdio::null())
@@ -106,6 +120,14 @@ impl Server {
             client,
             lines,
         }
+    }
+
+    /// Where Linux tells of each of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let threads = std::fs::read_dir(tasks).expect("it runs").flatten();
+        let path = |entry: std::fs::DirEntry| entry.path().display().to_string();
+        threads.map(path).collect()
     }
 
     /// What its process holds now.
