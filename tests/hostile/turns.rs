@@ -75,8 +75,12 @@ fn rows() -> Vec<Shot> {
 }
 
 fn turns_on(runtime: &str, processor: &str) {
-    let mine = ready("/proc/thread-self/schedstat");
-    assert!(!mine.is_zero(), "Linux tells how long a thread stood ready");
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    assert_eq!(
+        told.split(' ').count(),
+        3,
+        "Linux tells how long a thread stood ready: {told:?}"
+    );
     let (name, shots) = (format!("turns-{runtime}"), rows());
     let server = Server::start_on(&name, runtime, TRIES * shots.len() + 1, Some(processor));
     let mut other = Client::connect(server.plain, None);
