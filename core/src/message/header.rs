@@ -103,33 +103,52 @@ impl FieldSelector {
     }
 
     pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        let mut rest = octets;
-        while let Some(first) = rest.first() {
-            let taken = match self.place {
-                Place::LineStart => {
-                    let continues = matches!(first, b' ' | b'\t');
-                    self.place = if continues { Place::Value } else { Place::Name };
-                    0
-                }
-                Place::Name => self.name(rest, out),
-                Place::Value => {
-                    let lf = memchr::memchr(b'\n', rest);
-                    let taken = lf.map_or(rest.len(), |lf| lf + 1);
-                    if self.keep {
-                        out.extend_from_slice(&rest[..taken]);
-                    }
-                    if lf.is_some() {
-                        self.place = Place::LineStart;
-                    }
-                    taken
-                }
-                Place::Behind => {
-                    out.extend_from_slice(rest);
-                    rest.len()
-                }
+        // What is kept and was not copied yet: at once what stands together, for there may be very many lines.
+        let (mut at, mut kept) = (0, 0..0);
+        while let Some(first) = octets.get(at) {
+            let rest = &octets[at..];
+            if self.place == Place::LineStart {
+                let continues = matches!(first, b' ' | b'\t');
+                self.place = if continues { Place::Value } else { Place::Name };
+            }
+            let whole = match self.place {
+                Place::Name => self.whole_name(rest),
+                Place::Value => Some(self.value(rest)),
+                Place::LineStart | Place::Behind => Some(rest.len()),
             };
-            rest = &rest[taken..];
+            let Some(taken) = whole else {
+                out.extend_from_slice(&octets[core::mem::take(&mut kept)]);
+                at += self.name(rest, out);
+                continue;
+            };
+            if self.keep && kept.end == at {
+                kept.end += taken;
+            } else if self.keep {
+                out.extend_from_slice(&octets[kept]);
+                kept = at..at + taken;
+            }
+            at += taken;
         }
+        out.extend_from_slice(&octets[kept]);
+    }
+
+    /// Decides about a name that is there with its colon, and takes it.
+    fn whole_name(&mut self, rest: &[u8]) -> Option<usize> {
+        let end = memchr::memchr2(b':', b'\n', rest)?;
+        if rest[end] != b':' || end >= NAME || !self.head.is_empty() {
+            return None;
+        }
+        self.keep = self.is_named(&rest[..end]) != self.not;
+        self.place = Place::Value;
+        Some(end + 1)
+    }
+
+    fn value(&mut self, rest: &[u8]) -> usize {
+        let Some(lf) = memchr::memchr(b'\n', rest) else {
+            return rest.len();
+        };
+        self.place = Place::LineStart;
+        lf + 1
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
@@ -138,18 +157,13 @@ impl FieldSelector {
         }
     }
 
+    /// Takes what is there of a line that comes in pieces, or is no field.
     fn name(&mut self, rest: &[u8], out: &mut Vec<u8>) -> usize {
         let end = memchr::memchr2(b':', b'\n', rest);
         let taken = end
             .map_or(rest.len(), |end| end + 1)
             .min(NAME - self.head.len());
-        let now = &rest[..taken];
-        if self.head.is_empty() && now.last() == Some(&b':') {
-            self.decide(now, true, out);
-            self.place = Place::Value;
-            return taken;
-        }
-        self.head.extend_from_slice(now);
+        self.head.extend_from_slice(&rest[..taken]);
         match self.head.last() {
             Some(b':') => {
                 self.decide_head(true, out);
@@ -157,7 +171,7 @@ impl FieldSelector {
             }
             Some(b'\n') if matches!(self.head[..], [b'\n'] | [b'\r', b'\n']) => {
                 out.append(&mut self.head);
-                self.place = Place::Behind;
+                (self.place, self.keep) = (Place::Behind, true);
             }
             Some(b'\n') => {
                 self.decide_head(false, out);
@@ -172,27 +186,27 @@ impl FieldSelector {
         taken
     }
 
-    /// The same for a line that came in pieces.
     fn decide_head(&mut self, is_field: bool, out: &mut Vec<u8>) {
         let head = core::mem::take(&mut self.head);
-        self.decide(&head, is_field, out);
+        let name = head.strip_suffix(b":").unwrap_or(&head);
+        self.keep = (is_field && self.is_named(name)) != self.not;
+        if self.keep {
+            out.extend_from_slice(&head);
+        }
         self.head = head;
         self.head.clear();
     }
 
-    fn decide(&mut self, head: &[u8], is_field: bool, out: &mut Vec<u8>) {
-        self.keep = (is_field && self.is_named(head)) != self.not;
-        if self.keep {
-            out.extend_from_slice(head);
-        }
-    }
-
-    /// Whether the name before this colon is one of those asked for.
-    fn is_named(&mut self, head: &[u8]) -> bool {
-        let name = head.strip_suffix(b":").unwrap_or(head).trim_ascii_end();
-        let Some(same) = self.names.get(name.len()).filter(|same| !same.is_empty()) else {
+    /// Whether a name is one of those asked for.
+    fn is_named(&mut self, name: &[u8]) -> bool {
+        let name = name.trim_ascii_end();
+        let Some(same) = self.names.get(name.len()) else {
             return false;
         };
+        // Mostly there is one of a length at the most.
+        if same.len() <= 1 {
+            return same.iter().any(|one| one.eq_ignore_ascii_case(name));
+        }
         self.lower.clear();
         self.lower.extend_from_slice(name);
         self.lower.make_ascii_lowercase();
