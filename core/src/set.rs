@@ -275,6 +275,8 @@ mod tests {
             prop_assert_eq!(model(&a.intersection(&b)), &ma & &mb);
             prop_assert_eq!(model(&a.difference(&b)), &ma - &mb);
             prop_assert_eq!(a.len(), ma.len() as u64);
+            prop_assert_eq!(a.first().map(Uid::get), ma.first().copied());
+            prop_assert_eq!(a.last().map(Uid::get), ma.last().copied());
             let uid = Uid::new(x).unwrap();
             prop_assert_eq!(a.contains(uid), ma.contains(&x));
             prop_assert_eq!(a.rank(uid), ma.range(..x).count() as u64);

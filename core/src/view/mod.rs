@@ -205,4 +205,13 @@ mod tests {
         let one = View::new(&UidSet::range(Uid::new(7).unwrap(), Uid::new(7).unwrap()));
         assert_eq!(one.resolve_uid(&[(n(100), SeqNumber::Last)]).len(), 1);
     }
+
+    #[test]
+    fn numbers_that_stand_together_are_one_range() {
+        let uids = UidSet::from_ranges([(1, 1), (3, 3), (5, 6), (9, 9), (11, 12)]);
+        let view = View::new(&uids);
+        assert_eq!(view.seqs_of(&uids), [(1, 7)]);
+        let some = UidSet::from_ranges([(1, 3), (6, 6), (11, 20)]);
+        assert_eq!(view.seqs_of(&some), [(1, 2), (4, 4), (6, 7)]);
+    }
 }

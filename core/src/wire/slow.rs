@@ -307,6 +307,7 @@ fn is_message(before: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use proptest::prelude::*;
 
     /// What clients send, rightly and wrongly.
@@ -348,6 +349,24 @@ mod tests {
         ) {
             let octets: Vec<u8> = pieces.iter().flat_map(|at| PIECES[*at].iter().copied()).collect();
             compare(&octets, bounds(limits.0, limits.1, swallow), choices);
+        }
+    }
+
+    #[test]
+    fn a_literal_as_large_as_is_swallowed_is_swallowed() {
+        let line = [b"a NOOP ", &[b'x'; 40][..], b" {150+}\r\n"].concat();
+        for size in [149, 150, 151] {
+            let octets = [&line[..], &vec![b'y'; size], b"\r\nb NOOP\r\n"].concat();
+            compare(&octets, bounds(0, 0, 150), 0);
+            compare(&octets, bounds(0, 0, 149), 0);
+        }
+    }
+
+    /// In pieces, so that it passes the bound without ever being as long.
+    #[test]
+    fn a_line_without_an_end_is_given_up() {
+        for length in [1000, 1159, 1160, 1161, 1300] {
+            compare(&vec![b'x'; length], bounds(0, 0, 9), 0);
         }
     }
 }
