@@ -207,6 +207,7 @@ fn record(command: Command, seed: u64, fault: &str, start: &Image, place: &Place
         task,
         syncs: Syncs::Honest,
         again: Some(command),
+        only_logs: false,
     }
 }
 

@@ -85,6 +85,15 @@ pub fn find_refused(seed: u64, crashes: usize) -> Vec<String> {
     found
 }
 
+/// What crashes show while the index's log, a sync of which has failed, is brought into the database.
+pub fn find_log(seed: u64, crashes: usize) -> Vec<String> {
+    let place = Place::new(&format!("log-{seed}"));
+    let recording = Recording::of_work(&place, "log", seed, Syncs::Honest);
+    let found = examine_all(&recording, &Known::new([]), crashes, &place, "log");
+    keep_if_found(place, Syncs::Honest, &found);
+    found
+}
+
 /// What crashes show of stores that are being opened after a crash.
 pub fn find_second(seed: u64, first: usize, crashes: usize) -> Vec<String> {
     let place = Place::new(&format!("second-{seed}"));
@@ -118,6 +127,8 @@ pub struct Recording {
     pub syncs: Syncs,
     /// What it did, which may be done again after a crash.
     pub again: Option<Command>,
+    /// It crashes only behind a failed sync of the index's log.
+    pub only_logs: bool,
 }
 
 impl Recording {
@@ -144,6 +155,7 @@ impl Recording {
             task,
             syncs,
             again: None,
+            only_logs: kind == "log",
         }
     }
 
@@ -166,13 +178,17 @@ impl Recording {
             task,
             syncs: Syncs::Honest,
             again: None,
+            only_logs: false,
         }
     }
 
     /// Goes through all steps and crashes here and there. Gives the disk as it is at the end.
     fn replay(&self, known: &mut Known, crashes: usize, each: &mut dyn FnMut(Crash)) -> Image {
         let mut random = Random::new(self.task.seed);
-        let at = moments(&self.steps, crashes, &mut random);
+        let at = match self.only_logs {
+            true => after_failed_logs(&self.steps, crashes, &mut random),
+            false => moments(&self.steps, crashes, &mut random),
+        };
         let mut disk = Disk::new(&self.root, &self.start, self.syncs, random.fork());
         let mut marks = None;
         for (n, step) in self.steps.iter().enumerate() {
@@ -256,6 +272,28 @@ fn moments(steps: &[Step], crashes: usize, random: &mut Random) -> BTreeSet<usiz
         at.insert(if random.coin() { anywhere } else { near });
     }
     at
+}
+
+/// Some of the steps between a failed sync of the index's log and the next log, the first write of which makes this one of no effect.
+fn after_failed_logs(steps: &[Step], crashes: usize, random: &mut Random) -> BTreeSet<usize> {
+    let (mut logs, mut failed, mut all) = (BTreeSet::new(), false, Vec::new());
+    for (n, step) in steps.iter().enumerate() {
+        match step {
+            Step::Open(fd, _, path) if path.to_string_lossy().ends_with("-wal") => {
+                logs.insert(*fd);
+            }
+            Step::Close(fd) => drop(logs.remove(fd)),
+            Step::Sync(fd, false) if logs.contains(fd) => failed = true,
+            Step::Write(fd, 0, head) if logs.contains(fd) && head.len() == 32 => failed = false,
+            _ => {}
+        }
+        if failed {
+            all.push(n);
+        }
+    }
+    (0..crashes)
+        .map(|_| all[random.below(all.len() as u64) as usize])
+        .collect()
 }
 
 /// The recorder missed nothing: what it noted makes the folder that is there.

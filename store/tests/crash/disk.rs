@@ -37,6 +37,9 @@ pub enum Loss {
     Any,
 }
 
+/// What a failed sync costs: some of all, what came after some moment, everything.
+const FAILED: [Loss; 4] = [Loss::Any, Loss::Any, Loss::Later, Loss::All];
+
 /// The disk below a root.
 pub struct Disk {
     root: PathBuf,
@@ -216,13 +219,16 @@ impl Disk {
         }
     }
 
-    /// The kernel says so once and takes the pages for clean: what did not get to the disk never will.
+    /// The kernel says so once and takes the pages for clean: what did not get to the disk never will, and programs see it until the power goes.
     fn sync_failed(&mut self, fd: i32) {
         let node = self.open[&fd];
         let mut random = self.random.fork();
         if let Node::File(file) = &mut self.nodes[node] {
             let loose = std::mem::take(&mut file.loose);
-            file.safe = survivors(&file.safe, &loose, Loss::Any, u64::MAX, &mut random);
+            let some = random.below(loose.len().max(1) as u64) as usize;
+            let until = loose.get(some).map_or(0, |(time, _)| *time);
+            let loss = FAILED[random.below(FAILED.len() as u64) as usize];
+            file.safe = survivors(&file.safe, &loose, loss, until, &mut random);
         }
     }
 

@@ -42,6 +42,7 @@ fn child() {
     match words[0] {
         "work" | "faulty" => work::work(&child, task),
         "refuse" => work::refuse(&child, task),
+        "log" => work::log(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "fill" => faults::fill(&child),
@@ -65,6 +66,11 @@ fn what_was_acknowledged_survives_a_crash_of_a_failing_disk() {
 #[test]
 fn what_was_refused_and_seen_survives_any_crash() {
     crashes::find_none(|seed| crashes::find_refused(seed, 100));
+}
+
+#[test]
+fn what_was_acknowledged_survives_when_a_log_of_the_index_is_not_synced() {
+    crashes::find_none(|seed| crashes::find_log(seed, 80));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
 use pillarbox_core::flag::{FlagNames, SystemFlags};
@@ -175,6 +175,54 @@ pub fn refuse(child: &Child, task: Task) {
     child.order("off");
     let store = Embedded::open(child.store(), options()).unwrap();
     look_for_last(child, Client::new(&store, BRIEF));
+}
+
+/// The index's log is brought into the database at the second try: by the same store, or by the one that is opened next.
+pub fn log(child: &Child, task: Task) {
+    let task = Task {
+        steps: 2,
+        faults: true,
+        ..task
+    };
+    let mut store = Embedded::open(child.store(), options()).unwrap();
+    let fault = "s -wal 0 1 5";
+    for round in 0..8 {
+        let name = format!("log-{round}");
+        // The log gets long: what is lost of it must be more than the pages that each transaction changes.
+        let (client, random) = (Client::new(&store, SHARED), Random::new(task.seed + round));
+        pour(child, client, &name, random, Task { steps: 16, ..task });
+        if round % 3 < 2 {
+            pass_by_until_hit(child, &store, fault, &name, task);
+            // No segment goes before all of the log is in the database.
+            let then = format!("{name}-then");
+            pass_by_until_hit(child, &store, "u packs 0 1 5", &then, task);
+        } else {
+            pass_by(child, Client::new(&store, BRIEF), &name, task);
+            for fault in [fault, "off"] {
+                child.order(fault);
+                drop(store);
+                store = Embedded::open(child.store(), options()).unwrap();
+            }
+        }
+        child.order("off");
+    }
+}
+
+/// The fault strikes what the store does of itself; mail comes until there is something to do.
+fn pass_by_until_hit(child: &Child, store: &Embedded, fault: &str, name: &str, task: Task) {
+    let client = Client::new(store, BRIEF);
+    let before = child.hits();
+    child.order(fault);
+    for n in 0.. {
+        let end = Instant::now() + Duration::from_millis(200);
+        while child.hits() == before && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        if child.hits() > before {
+            return;
+        }
+        pass_by(child, client, &format!("{name}-{n}"), task);
+    }
 }
 
 /// What is done after a crash before the next one.
