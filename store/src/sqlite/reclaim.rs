@@ -193,8 +193,11 @@ impl Pass {
             return Ok(Step::Wait);
         }
         files.wait_for_readers();
-        if !ledger.checkpoint()? {
-            return Ok(Step::Wait);
+        // A pass that begins anew would tell all once more, each time: on a full disk that takes the room that is left.
+        match ledger.checkpoint() {
+            Ok(true) => {}
+            Err(e) if e.kind == ErrorKind::Corruption => return Err(e),
+            Ok(false) | Err(_) => return Ok(Step::Wait),
         }
         files.remove(segment).map_err(failed)?;
         files.sync_folder().map_err(failed)?;

@@ -76,20 +76,11 @@ pub fn find(kind: &str, seed: u64, crashes: usize, syncs: Syncs) -> Vec<String> 
     found
 }
 
-/// What crashes show of a store that was closed with its last change refused, and opened again.
-pub fn find_refused(seed: u64, crashes: usize) -> Vec<String> {
-    let place = Place::new(&format!("refuse-{seed}"));
-    let recording = Recording::of_work(&place, "refuse", seed, Syncs::Honest);
-    let found = examine_all(&recording, &Known::new([]), crashes, &place, "refuse");
-    keep_if_found(place, Syncs::Honest, &found);
-    found
-}
-
-/// What crashes show while the index's log, a sync of which has failed, is brought into the database.
-pub fn find_log(seed: u64, crashes: usize) -> Vec<String> {
-    let place = Place::new(&format!("log-{seed}"));
-    let recording = Recording::of_work(&place, "log", seed, Syncs::Honest);
-    let found = examine_all(&recording, &Known::new([]), crashes, &place, "log");
+/// What crashes show of a child that is alone with a store, and follows no model.
+pub fn find_alone(kind: &str, seed: u64, crashes: usize) -> Vec<String> {
+    let place = Place::new(&format!("{kind}-{seed}"));
+    let recording = Recording::of_work(&place, kind, seed, Syncs::Honest);
+    let found = examine_all(&recording, &Known::new([]), crashes, &place, kind);
     keep_if_found(place, Syncs::Honest, &found);
     found
 }

@@ -43,6 +43,7 @@ fn child() {
         "work" | "faulty" => work::work(&child, task),
         "refuse" => work::refuse(&child, task),
         "log" => work::log(&child, task),
+        "full" => work::full(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "fill" => faults::fill(&child),
@@ -65,12 +66,12 @@ fn what_was_acknowledged_survives_a_crash_of_a_failing_disk() {
 
 #[test]
 fn what_was_refused_and_seen_survives_any_crash() {
-    crashes::find_none(|seed| crashes::find_refused(seed, 100));
+    crashes::find_none(|seed| crashes::find_alone("refuse", seed, 100));
 }
 
 #[test]
 fn what_was_acknowledged_survives_when_a_log_of_the_index_is_not_synced() {
-    crashes::find_none(|seed| crashes::find_log(seed, 80));
+    crashes::find_none(|seed| crashes::find_alone("log", seed, 80));
 }
 
 #[test]
@@ -129,6 +130,11 @@ fn a_disk_that_forgets_what_was_synced_is_found_out() {
 fn a_failing_disk_is_told_and_nothing_is_lost() {
     let place = Place::new("sweep");
     process::run(&place.0.join("root"), "sweep", 1, 16, false);
+}
+
+#[test]
+fn what_was_acknowledged_survives_when_the_index_has_no_room_for_its_log() {
+    crashes::find_none(|seed| crashes::find_alone("full", seed, 50));
 }
 
 #[test]

@@ -6,7 +6,7 @@
  * Faults are ordered by writing a line to ROOT/control: "KIND PART AFTER COUNT ERRNO": of the calls of this kind on paths that contain PART,
  * AFTER ones go well, then COUNT fail. Kinds: w write, h half of a write and then the error if there is one, s sync, r read, o open that makes a file,
  * t truncate, u unlink, b sync and truncate. ENOSPC strikes only writes that make a file longer. "q OCTETS": so much room is left; removing files gives theirs back.
- * "off" ends all. Each fault that struck adds an octet to ROOT/hits. */
+ * W: as w, and ENOSPC strikes any write, as where nothing is written in place. A PART that ends in $ is the end of a path. "off" ends all. Each fault that struck adds an octet to ROOT/hits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -74,10 +74,17 @@ static void hit(void) {
     syscall(SYS_close, fd);
 }
 
+/* Whether the ordered fault is for this path. */
+static int fits(const char *path) {
+    size_t len = strlen(fault.part), all = strlen(path);
+    if (len == 0 || fault.part[len - 1] != '$') return strstr(path, fault.part) != NULL;
+    return all >= len - 1 && strncmp(path + all - (len - 1), fault.part, len - 1) == 0;
+}
+
 /* Whether the ordered fault strikes this call. */
 static int strikes(char kind, const char *path) {
     int both = fault.kind == 'b' && (kind == 's' || kind == 't');
-    if ((fault.kind != kind && !both) || fault.count <= 0 || !strstr(path, fault.part)) return 0;
+    if ((fault.kind != kind && !both) || fault.count <= 0 || !fits(path)) return 0;
     if (fault.after-- > 0) return 0;
     fault.count--;
     hit();
@@ -108,12 +115,13 @@ static ssize_t admitted(int fd, const char *path, size_t len, int64_t offset) {
         room -= now;
         return len - (grown - now);
     }
-    if (fault.kind == 'h' && fault.count > 0 && strstr(path, fault.part) && fault.after <= 0 && len > 1) {
+    if (fault.kind == 'h' && fault.count > 0 && fits(path) && fault.after <= 0 && len > 1) {
         fault.kind = fault.error ? 'w' : 0;
         hit();
         return len / 2;
     }
-    if (fault.kind == 'h' && strstr(path, fault.part)) fault.after--;
+    if (fault.kind == 'h' && fits(path)) fault.after--;
+    if (fault.kind == 'W') return strikes('W', path) ? -1 : (ssize_t)len;
     if (fault.error == ENOSPC && grown <= 0) return len;
     return strikes('w', path) ? -1 : (ssize_t)len;
 }

@@ -146,7 +146,7 @@ const LAST: &str = "last-x1";
 const LAST_FAULTS: [&str; 4] = [
     "s packs 0 1 5",
     "s -wal 0 1 5",
-    "s index.sqlite 0 1 5",
+    "s index.sqlite$ 0 1 5",
     "b packs 0 4 5",
 ];
 
@@ -206,6 +206,48 @@ pub fn log(child: &Child, task: Task) {
         }
         child.order("off");
     }
+}
+
+/// The database has no room for what the index's log brings, from one of its writes on, and everything else has: nobody is refused, and no segment
+/// goes. When there is room again they do.
+pub fn full(child: &Child, task: Task) {
+    let task = Task { steps: 2, ..task };
+    let store = Embedded::open(child.store(), options()).unwrap();
+    let client = Client::new(&store, BRIEF);
+    for (round, kind) in ["w", "W"].repeat(5).into_iter().enumerate() {
+        let name = format!("full-{round}");
+        let random = Random::new(task.seed + round as u64);
+        let long = Task { steps: 8, ..task };
+        pour(child, Client::new(&store, SHARED), &name, random, long);
+        let uid = client.append("INBOX", &mail(&name, 0)).unwrap();
+        let fault = format!("{kind} index.sqlite$ {} 1000000 28", round / 2);
+        pass_by_until_hit(child, &store, &fault, &name, task);
+        remove(child, client, [uid].into_iter().collect()).unwrap();
+        // What is tried again takes none of the room that is left.
+        wait_for_hits(child, 2);
+        let (log, before) = (child.store().join("index.sqlite-wal"), segments(child));
+        let octets = || log.metadata().unwrap().len();
+        let length = octets();
+        wait_for_hits(child, 4);
+        assert_eq!((segments(child), octets()), (before, length), "{fault}");
+        child.order("off");
+        while segments(child) >= before {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn wait_for_hits(child: &Child, more: u64) {
+    let before = child.hits();
+    while child.hits() < before + more {
+        std::thread::yield_now();
+    }
+}
+
+fn segments(child: &Child) -> usize {
+    std::fs::read_dir(child.store().join("packs"))
+        .unwrap()
+        .count()
 }
 
 /// The fault strikes what the store does of itself; mail comes until there is something to do.
@@ -294,19 +336,23 @@ pub fn pass_by(child: &Child, client: Client<'_>, name: &str, task: Task) {
                 child.say(&format!("stays {uid} {key}/{part}"));
             }
             let going = UidSet::from_ranges(uids[stays..].iter().map(|n| (*n, *n)));
-            let inbox = client.examine("INBOX")?.mailbox;
-            let deleted = flag_names(SystemFlags::DELETED, &[]);
-            client.set(inbox, going.clone(), FlagOp::Add, deleted, None)?;
-            client.expunge(inbox, going.clone())?;
-            for (first, last) in going.ranges() {
-                child.say(&format!("went {first} {last}"));
-            }
-            Ok(())
+            remove(child, client, going)
         });
         if let Err(e) = done {
             allow(&e, task);
         }
     }
+}
+
+fn remove(child: &Child, client: Client<'_>, going: UidSet) -> Answer<()> {
+    let inbox = client.examine("INBOX")?.mailbox;
+    let deleted = flag_names(SystemFlags::DELETED, &[]);
+    client.set(inbox, going.clone(), FlagOp::Add, deleted, None)?;
+    client.expunge(inbox, going.clone())?;
+    for (first, last) in going.ranges() {
+        child.say(&format!("went {first} {last}"));
+    }
+    Ok(())
 }
 
 /// How many messages belong together.
@@ -394,7 +440,7 @@ fn look(child: &Child, store: &Embedded, task: Task) {
 }
 
 /// Faults that are ordered while much is going on: see the recorder.
-const FAULTS: [&str; 15] = [
+const FAULTS: [&str; 18] = [
     "s packs 0 1 5",
     "s packs 1 1 5",
     "s packs 0 2 5",
@@ -409,5 +455,8 @@ const FAULTS: [&str; 15] = [
     "r packs 2 1 5",
     "b packs 0 4 5",
     "s -wal 0 1 5",
-    "s index.sqlite 0 1 5",
+    "s index.sqlite$ 0 1 5",
+    "w index.sqlite$ 0 1000000 28",
+    "W index.sqlite$ 3 1 28",
+    "q 40000",
 ];
