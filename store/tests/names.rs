@@ -33,40 +33,65 @@ where
     replies.into_iter().map(result).collect()
 }
 
+/// Mailboxes without any below them, two to a name: what is asked of one account's names costs more the more there are.
+fn leaves() -> impl Iterator<Item = MailboxName> {
+    let digit = |n: u32| char::from_digit(n, 36).unwrap();
+    (0..4_997).map(move |n| {
+        let (root, place) = (ROOTS[n / 1_000].0, n as u32 % 1_000);
+        name(&format!(
+            "{root}/{}{}/x",
+            digit(place / 36),
+            digit(place % 36)
+        ))
+    })
+}
+
+/// Mailboxes that have all others below them, and their later names.
+const ROOTS: [(&str, &str); 5] = [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D"), ("e", "E")];
+
 fn at_most(store: &dyn Backend) {
     let c = Client::new(store, 1);
     let actor = c.actor();
-    let create = |n| Create {
+    let create = |name| Create {
         actor,
-        name: name(&format!("m{n}")),
+        name,
         special_use: None,
     };
-    // INBOX is one of 10,000.
-    let made = ask_all(store, (1..10_000).map(create).collect());
+    // INBOX is one of 10,000, and five are made for what is below them.
+    let made = ask_all(store, leaves().map(create).collect());
     assert!(made.iter().all(Result::is_ok));
+    let names: Vec<_> = c.list().unwrap().into_iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), 10_000);
     let refused = [
         c.create("more").unwrap_err(),
-        c.rename("m1", "one/more").unwrap_err(),
+        c.rename("a/00/x", "one/more").unwrap_err(),
         c.rename("INBOX", "more").unwrap_err(),
     ];
     assert_eq!(refused.map(|e| e.kind), [ErrorKind::Limit; 3]);
-    c.rename("m1", "more").unwrap();
+    c.rename("a/00/x", "more").unwrap();
 
-    let subscribe = |n| Subscribe {
+    let subscribe = |name| Subscribe {
         actor,
-        name: name(&format!("s{n}")),
+        name,
         on: true,
     };
-    let made = ask_all(store, (0..10_000).map(subscribe).collect());
+    let subscribed = names.into_iter().filter(|name| name.as_str() != "INBOX");
+    let subscribed = subscribed.chain([name("s")]).map(subscribe);
+    let made = ask_all(store, subscribed.collect());
+    assert_eq!(made.len(), 10_000);
     assert!(made.iter().all(Result::is_ok));
-    assert_eq!(c.subscribe("x", true).unwrap_err().kind, ErrorKind::Limit);
-    c.subscribe("s1", true).unwrap();
+    assert_eq!(c.subscribe("t", true).unwrap_err().kind, ErrorKind::Limit);
+    c.subscribe("s", true).unwrap();
+    // Subscriptions stay where they are, now beside mailboxes.
+    for (from, to) in ROOTS {
+        c.rename(from, to).unwrap();
+    }
     let rows = c.list().unwrap();
     assert_eq!(rows.len(), 20_000);
     assert!(rows.is_sorted_by(|a, b| a.name < b.name));
 
-    c.subscribe("s1", false).unwrap();
-    c.subscribe("x", true).unwrap();
+    c.subscribe("s", false).unwrap();
+    c.subscribe("t", true).unwrap();
     c.delete("more").unwrap();
     c.create("more").unwrap();
 }
