@@ -201,7 +201,20 @@ impl Server {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("the server is there");
+        let listens = self.listens().unwrap_or(self.pid());
+        kill_process(listens, signal).expect("the server is there");
+    }
+
+    /// Under ThreadSanitizer, which holds back what reaches a thread that sits in a futex: the thread that waits for signals.
+    fn listens(&self) -> Option<Pid> {
+        std::env::var_os("TSAN_OPTIONS")?;
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let mut threads = threads.flatten();
+        let thread = threads.find(|thread| {
+            let name = std::fs::read_to_string(thread.path().join("comm"));
+            name.is_ok_and(|name| name.trim_end() == "signals")
+        })?;
+        Pid::from_raw(thread.file_name().to_str()?.parse().ok()?)
     }
 
     pub fn pid(&self) -> Pid {
