@@ -5,6 +5,7 @@
     sim/faults.py --check
 
 Each fault is a small change that a tired person could make. A fault that no test finds, or whose place is not there any more, is a failure.
+The faults are built once, all in one copy, each behind a number that a variable turns on (`sim/switch.py`); one at a time those that cannot be.
 The copy, what was built of it and what was found are kept in target/faults: a run that was broken off goes on, with the tree it began with;
 `--again` begins anew with what is committed. `--write` puts what was found into the table of docs/proof.md; rows of faults that were not tried stay.
 `--check` tries none: it says whether each fault's place is there still, and whether the table has a row for each and no other.
@@ -20,11 +21,13 @@ import sys
 import time
 from pathlib import Path
 
+import switch
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "target/faults"
 COPY, DONE = FOLDER / "copy", FOLDER / "done.json"
-# What is built again for each fault is small: no lines for a debugger, and one test program at a time.
-ENVIRONMENT = os.environ | {"CARGO_TARGET_DIR": str(FOLDER / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+# What is built is small: no lines for a debugger, and one test program at a time. It is built once and runs often: a little optimisation pays.
+ENVIRONMENT = os.environ | {"CARGO_TARGET_DIR": str(FOLDER / "target"), "CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_PROFILE_DEV_OPT_LEVEL": "1"}
 # Seconds for one test program.
 PATIENCE = 400
 # The test programs of each crate, in the order they are tried; the first that finds the fault ends it.
@@ -33,7 +36,10 @@ PROGRAMS = {
     "core": ["--lib", "--tests"],
     "store": ["--lib", "--test backends", "--test failures --test kill --test reclaim --test verify --test names", "--test crash", "--test streaming"],
     "driver": ["--lib --tests"],
+    # The real binary; of what hostile clients send, who waits for whom.
+    "": ["--test hostile turns"],
 }
+FEATURES = {"store": ["--features", "conformance"], "": ["--features", "runtime-smol"]}
 
 SESSION, VIEW, FRAME = "core/src/session/", "core/src/view/mod.rs", "core/src/wire/frame.rs"
 OPS, COMMAND, SQLITE = "store/src/ops/", "core/src/command/", "store/src/sqlite/"
@@ -116,18 +122,24 @@ FAULTS = [
     ("a torn transaction counts", "store/src/pack/scan.rs", "                complete: complete && good,", "                complete: complete || good || true,"),
     ("a password is right when its beginning is", "store/src/accounts/mod.rs", "(0..a.len().max(b.len())).fold(a.len() ^ b.len(), |all, i| {", "(0..a.len().min(b.len())).fold(0, |all, i| {"),
     ("a connection asks the store as often as it likes in its turn", "driver/src/connection.rs", "this.questions = QUESTIONS;", "this.questions = usize::MAX;"),
+    ("a connection stands still for 0.3 seconds in its turn", "driver/src/connection.rs", "    fn received(&mut self, octets: &[u8]) -> io::Result<()> {\n", "    fn received(&mut self, octets: &[u8]) -> io::Result<()> {\n        if octets.windows(9).any(|w| w == b\"NOOP ((((\") {\n            std::thread::sleep(std::time::Duration::from_millis(300));\n        }\n"),
     ("a connection moves as many octets as it likes in its turn", "driver/src/connection.rs", "let most = this.octets() + OCTETS;", "let most = this.octets() + (OCTETS << 20);"),
     ("a connection that left is still sent notices", "driver/src/hub.rs", "            entry.watched.remove(&mailbox);\n        }\n        state.forget(mailbox, self.id);", "            entry.watched.remove(&mailbox);\n        }"),
 ]
+
+
+# What is said of a fault that no test finds.
+NOTHING = ("**nothing**", "")
 
 
 class DoesNotCompile(Exception):
     """A fault must be one that a compiler lets pass."""
 
 
-def run(command, patience=None):
-    """Whether the command succeeds (`None`: it did not end), and what it says. Nothing that it started outlives it."""
-    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True, "env": ENVIRONMENT}
+def run(command, patience=None, on=0):
+    """Whether the command succeeds with this fault on (`None`: it did not end), and what it says. Nothing that it started outlives it."""
+    environment = ENVIRONMENT | {"PILLARBOX_FAULT": str(on)}
+    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True, "env": environment}
     with subprocess.Popen(command, cwd=COPY, **options) as process:
         try:
             said, _ = process.communicate(timeout=patience)
@@ -146,13 +158,12 @@ def tests(path):
     together = any(word in path for word in ("/session/", "/command/", "schedule.rs", "/ops/", "memory.rs"))
     durable = any(word in path for word in ("/pack/write.rs", "/recover.rs", "/checkpoint.rs"))
     own = "sim" if together else path.split("/")[0]
-    for crate in sorted(PROGRAMS, key=lambda crate: crate != own):
-        features = ["--features", "conformance"] if crate == "store" else []
+    for crate in sorted(PROGRAMS, key=lambda crate: (crate != own, crate != "" or own != "driver")):
         for program in sorted(PROGRAMS[crate], key=lambda program: not (durable and "crash" in program)):
-            yield [os.environ.get("CARGO", "cargo"), "test", "-q", "-p", f"pillarbox-{crate}", *features, *program.split()]
+            yield [os.environ.get("CARGO", "cargo"), "test", "-q", "-p", f"pillarbox-{crate}".strip("-"), *FEATURES.get(crate, []), *program.split()]
 
 
-def found_by(path):
+def found_by(path, on):
     """Which tests fail, and after how many seconds of testing and seeds; or None."""
     tested = 0.0
     for command in tests(path):
@@ -160,7 +171,7 @@ def found_by(path):
         if not built:
             raise DoesNotCompile(said[-2000:])
         begun = time.monotonic()
-        passed, said = run(command, PATIENCE)
+        passed, said = run(command, PATIENCE, on)
         tested += time.monotonic() - begun
         if passed:
             continue
@@ -180,32 +191,43 @@ def count(n, what):
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def is_there(root, fault):
+def is_there(fault):
     _, path, there, _ = fault
-    return (root / path).read_text().count(there) == 1
+    return (ROOT / path).read_text().count(there) == 1
 
 
-def try_fault(fault):
-    """Who found it and after how long; or why nothing did."""
+def try_fault(fault, on):
+    """Who found it and after how long; or why nothing did. `on` is its number in the copy, 0 for one that has to be written there."""
     _, path, there, instead = fault
+    if on:
+        return found_by(path, on) or NOTHING
     file = COPY / path
     text = file.read_text()
-    file.write_text(text.replace(there, instead))
+    file.write_text(committed(path).replace(there, instead))
     try:
-        return found_by(path) or ("**nothing**", "")
+        return found_by(path, 0) or NOTHING
     finally:
         file.write_text(text)
 
 
+def committed(path):
+    """A file of the copy as it was before all faults."""
+    return subprocess.run(["git", "show", f"HEAD:{path}"], cwd=COPY, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def begin(again):
-    """The copy as it was committed, and what was found in it already."""
+    """The copy, as it was committed and with the faults; the number of each of them, and what was found already."""
     if again or not COPY.exists():
         shutil.rmtree(COPY, ignore_errors=True)
         DONE.unlink(missing_ok=True)
         FOLDER.mkdir(parents=True, exist_ok=True)
         subprocess.run(["git", "clone", "-q", str(ROOT), str(COPY)], check=True)
     subprocess.run(["git", "checkout", "-q", "."], cwd=COPY, check=True)
-    return json.loads(DONE.read_text()) if DONE.exists() else {}
+    there = [(number, fault) for number, fault in enumerate(FAULTS, 1) if committed(fault[1]).count(fault[2]) == 1]
+    faults = [switch.Fault.of_text(number, path, committed(path), old, new) for number, (_, path, old, new) in there]
+    left = {fault.number for fault in switch.put(COPY, faults, ENVIRONMENT)}
+    numbers = {fault[0]: number for number, fault in there if number not in left}
+    return numbers, json.loads(DONE.read_text()) if DONE.exists() else {}
 
 
 # The table in docs/proof.md.
@@ -232,7 +254,7 @@ def write(found):
 def check():
     """What is wrong with the faults and their table."""
     names = [fault[0] for fault in FAULTS]
-    wrong = [f"its place is not there, or there more than once: {f[0]}" for f in FAULTS if not is_there(ROOT, f)]
+    wrong = [f"its place is not there, or there more than once: {f[0]}" for f in FAULTS if not is_there(f)]
     wrong += [f"two faults of one name: {name}" for name in sorted(set(names)) if names.count(name) > 1]
     table = rows()
     wrong += [f"docs/proof.md does not say who found: {name}" for name in names if name not in table]
@@ -251,19 +273,19 @@ def main():
         wrong = check()
         sys.exit("sim/faults.py: " + "\n".join(wrong) if wrong else 0)
     known = rows()
-    done = begin(options.again)
+    numbers, done = begin(options.again)
     chosen = [fault for fault in FAULTS if options.only in known.get(fault[0], fault[0])]
     missed = 0
     for fault in chosen:
         name = fault[0]
         # The text of the fault, too: what was mended in this table is tried again.
         if options.only or done.get(name, {}).get("fault") != list(fault):
-            if not is_there(COPY, fault):
+            if committed(fault[1]).count(fault[2]) != 1:
                 missed += 1
                 print(f"MISSED  {name}: its place is not there any more", flush=True)
                 continue
             try:
-                done[name] = {"fault": fault, "found": try_fault(fault)}
+                done[name] = {"fault": fault, "found": try_fault(fault, numbers.get(name, 0))}
             except DoesNotCompile as said:
                 missed += 1
                 print(f"MISSED  {name}: it does not compile\n{said}", flush=True)
