@@ -56,6 +56,15 @@ enum State {
     Body,
 }
 
+/// What stands between the parts of a multipart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Delimiter {
+    /// Another part follows.
+    Next,
+    /// The epilogue follows.
+    Last,
+}
+
 impl Default for Scanner {
     fn default() -> Self {
         Self::new()
@@ -149,14 +158,17 @@ impl Scanner {
         let kept = usize::try_from(self.line_len - ending).unwrap_or(usize::MAX);
         let text = &line[..line.len().min(kept)];
         let delimits = self.boundary(text);
-        if !delimits {
+        if delimits.is_none() {
             self.content_line(text, kept == 0 && terminated);
         }
         self.lines += 1;
         self.last_line = self.offset;
         self.offset += self.line_len;
-        // A delimiter's own line end belongs to no other.
-        self.ending = if delimits { 0 } else { ending };
+        // The line end of a delimiter belongs to no other, but behind the last of a multipart comes a delimiter of the one around it or an epilogue.
+        self.ending = match delimits {
+            Some(Delimiter::Next) => 0,
+            Some(Delimiter::Last) | None => ending,
+        };
         self.line_len = 0;
         self.last_octet = 0;
         if kept == 0 && terminated && self.in_header() {
@@ -179,11 +191,9 @@ impl Scanner {
         }
     }
 
-    /// Whether the line is a delimiter of an open multipart, the innermost first; parts within that multipart end before it (RFC 2046 §5.1.2).
-    fn boundary(&mut self, text: &[u8]) -> bool {
-        let Some(text) = text.strip_prefix(b"--") else {
-            return false;
-        };
+    /// Which delimiter the line is of an open multipart, the innermost first; parts within that multipart end before it (RFC 2046 §5.1.2).
+    fn boundary(&mut self, text: &[u8]) -> Option<Delimiter> {
+        let text = text.strip_prefix(b"--")?;
         let text = text.trim_ascii_end();
         let found = self
             .open
@@ -197,9 +207,7 @@ impl Scanner {
                 }
                 _ => None,
             });
-        let Some((depth, last)) = found else {
-            return false;
-        };
+        let (depth, last) = found?;
         // The line end before the delimiter belongs to it.
         let end = self.offset - self.ending;
         while self.open.len() > depth + 1 {
@@ -212,13 +220,13 @@ impl Scanner {
             if let Some(open) = self.open.last_mut() {
                 open.state = State::Body;
             }
-        } else {
-            let parent = self.open[depth].at;
-            let digest = self.open[depth].digest;
-            let begins = self.offset + self.line_len;
-            self.begin_part(parent, begins, digest);
+            return Some(Delimiter::Last);
         }
-        true
+        let parent = self.open[depth].at;
+        let digest = self.open[depth].digest;
+        let begins = self.offset + self.line_len;
+        self.begin_part(parent, begins, digest);
+        Some(Delimiter::Next)
     }
 
     /// A part whose header begins at `header`; past the bound its octets stay with the part it is in.
