@@ -51,6 +51,7 @@ struct Fetching {
 enum At {
     Vanished,
     Telling,
+    Changed,
     Seen,
     Page,
     Rows,
@@ -197,6 +198,27 @@ impl Fetching {
         }
         let rest = self.left.split_off_after(SEEN_WINDOW);
         self.window = core::mem::replace(&mut self.left, rest);
+        match self.changed_since {
+            // What did not change is not fetched, and so not seen (RFC 7162 §3.1.4.1).
+            Some(_) => self.ask_rows(s, At::Changed, Fields::default()),
+            None => self.set_seen(s),
+        }
+    }
+
+    /// The window is what changed in it.
+    fn changed(&mut self, s: &mut Session, page: &FetchPage) -> Step {
+        if let Some(resume) = page.resume {
+            let rest = UidSet::range(resume, Uid::MAX);
+            self.left = self.left.union(&self.window.intersection(&rest));
+        }
+        self.window = page.rows.iter().map(|row| row.uid).collect();
+        if self.window.is_empty() {
+            return self.next_window(s);
+        }
+        self.set_seen(s)
+    }
+
+    fn set_seen(&mut self, s: &mut Session) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
         };
@@ -215,16 +237,20 @@ impl Fetching {
     }
 
     fn ask_page(&mut self, s: &mut Session) -> Step {
+        self.ask_rows(s, At::Page, self.fields)
+    }
+
+    fn ask_rows(&mut self, s: &mut Session, at: At, fields: Fields) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
         };
-        self.at = At::Page;
+        self.at = at;
         s.ask(Fetch {
             actor: s.actor(),
             mailbox: selected.mailbox,
             uids: self.window.clone(),
             changed_since: self.changed_since,
-            fields: self.fields,
+            fields,
             inline: s.config.limits.inline_body,
             budget: s.config.limits.fetch_page,
         })
@@ -413,6 +439,10 @@ impl Task for Fetching {
                     self.ask_page(s)
                 }
                 Err(error) => Step::Done(s.failed("SetFlags", &error)),
+            },
+            At::Changed => match reply::<Fetch>(outcome) {
+                Ok(page) => self.changed(s, &page),
+                Err(error) => Step::Done(s.failed("Fetch", &error)),
             },
             At::Page => match reply::<Fetch>(outcome) {
                 Ok(page) => self.page(s, page),
