@@ -3,7 +3,6 @@
 mod names;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::{List, StatusItem};
@@ -57,15 +56,12 @@ pub(crate) fn lsub(s: &mut Session, reference: &Bytes, pattern: &Bytes) -> Step 
 }
 
 fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
-    let mut patterns = Vec::new();
-    for pattern in &list.patterns {
-        match Pattern::from_wire(&list.reference, pattern, s.enabled.rev2) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => return Step::Done(Done::no(alloc::format!("[CANNOT] {error}"))),
-        }
-    }
+    // What cannot be a pattern is ignored (RFC 9051 §6.3.9).
+    let patterns = list.patterns.iter();
+    let patterns =
+        patterns.filter_map(|p| Pattern::from_wire(&list.reference, p, s.enabled.rev2).ok());
     let wanted = Wanted {
-        patterns,
+        patterns: patterns.collect(),
         subscribed: list.select_subscribed,
         special_use: list.select_special_use,
         recursive: list.recursive_match,
@@ -131,7 +127,7 @@ impl Listing {
                 }));
             };
             self.write(s, &line);
-            if self.list.return_status.is_some() && line.row.id.is_some() {
+            if self.list.return_status.is_some() && line.row.id.is_some() && line.chosen {
                 let name = line.row.name;
                 let _ = s.ask(Status {
                     actor: s.actor(),

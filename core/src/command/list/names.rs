@@ -21,6 +21,8 @@ pub(super) struct Wanted {
 pub(super) struct Line {
     pub row: MailboxRow,
     pub children: bool,
+    /// Is one of those asked for, itself.
+    pub chosen: bool,
     /// Matches through a child as well (RFC 5258 §3.5).
     pub child_info: bool,
 }
@@ -117,6 +119,7 @@ impl Names {
         told.then(|| Line {
             row: row.clone(),
             children: self.any(below, THERE),
+            chosen: marks & CHOSEN != 0,
             child_info,
         })
     }
@@ -141,6 +144,7 @@ impl Names {
         Some(Line {
             row: MailboxRow::new(name),
             children: self.any(below, THERE),
+            chosen: false,
             child_info: true,
         })
     }
