@@ -1,5 +1,6 @@
 //! Work grows as what is sent does: four times the octets take about four times the CPU time, not sixteen times.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_benches::attack::{Attack, store};
@@ -122,6 +123,39 @@ fn work_is_linear_in_what_is_sent() {
         |n| repeated("a APPEND INBOX", " {1+}\r\nx", n, ""),
         240,
     );
+}
+
+/// The lesser CPU time of two tries to fetch an attachment, decoded, in pieces of 64 KB, as some clients download.
+fn in_pieces(pieces: usize) -> Duration {
+    let line = "QUJD".repeat(16) + "\r\n";
+    let lines = line.repeat(pieces * 65_536 / 48);
+    let message = format!(
+        "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n{lines}"
+    );
+    let literal = format!("{{{}+}}\r\n{message}", message.len());
+    let fetches: String = (0..pieces)
+        .map(|n| format!("c UID FETCH 1 BINARY.PEEK[1]<{}.65536>\r\n", n * 65_536))
+        .collect();
+    let tries = (0..2).map(|_| {
+        let mut attack = Attack::new(Arc::new(Memory::new()), true);
+        attack.stores = true;
+        attack.send(b"a LOGIN tim pw\r\n");
+        attack.send(format!("b APPEND INBOX {literal}\r\nb SELECT INBOX\r\n").as_bytes());
+        attack.keeps = true;
+        let begun = of_thread();
+        attack.send(fetches.as_bytes());
+        let took = of_thread() - begun;
+        let decoded = attack.said.windows(3).filter(|w| w == b"ABC").count();
+        assert!(decoded > (pieces * 65_536 - 2 * pieces) / 3 - pieces);
+        took
+    });
+    tries.min().unwrap_or_default()
+}
+
+#[test]
+fn a_part_in_pieces_is_linear_in_its_size() {
+    let pieces = 16;
+    in_proportion("pieces", pieces, in_pieces(pieces), in_pieces(4 * pieces));
 }
 
 /// The lesser CPU time of two purges of a mailbox in small steps, by a store that answers on the thread that asks.

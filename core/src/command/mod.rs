@@ -5,7 +5,7 @@ mod auth;
 mod basic;
 mod copy;
 mod expunge;
-mod fetch;
+pub(crate) mod fetch;
 mod idle;
 mod list;
 mod mailboxes;

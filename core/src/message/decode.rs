@@ -37,7 +37,7 @@ impl Encoding {
 pub struct DecodeError;
 
 /// Undoes an encoding in any chunking.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     encoding: Encoding,
     lenient: bool,

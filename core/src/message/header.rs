@@ -59,7 +59,7 @@ pub fn select_fields(header: &[u8], names: &[&[u8]], not: bool) -> Vec<u8> {
 }
 
 /// The same for a header in any chunking; no more of it is held than a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FieldSelector {
     /// In lower case, by their length: most names need no look at their octets.
     names: Vec<BTreeSet<Vec<u8>>>,

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use core::num::NonZeroU32;
 
 use super::{Enabled, Session};
+use crate::command::fetch::Known;
 use crate::effect::{ChangesSince, Fetch, FetchPage, Fields, MailboxRef, Opened};
 use crate::flag::{Flags, Keywords};
 use crate::id::{ModSeq, Uid};
@@ -43,6 +44,8 @@ pub(crate) struct Selected {
     pub holds: bool,
     /// What was heard of when the store last failed to tell: IDLE asks again when there is more.
     pub failed_at: Option<ModSeq>,
+    /// The decoded part that was asked for in pieces last.
+    pub part: Option<Box<Known>>,
 }
 
 impl Selected {
@@ -63,6 +66,7 @@ impl Selected {
             own: BTreeMap::new(),
             holds: false,
             failed_at: None,
+            part: None,
         }
     }
 

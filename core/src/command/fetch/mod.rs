@@ -1,5 +1,6 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5): pages of rows, each written item by item; bodies are spliced or streamed, never held whole.
 
+mod pieces;
 mod row;
 mod section;
 
@@ -19,6 +20,7 @@ use crate::id::{ModSeq, Uid};
 use crate::response;
 use crate::session::{CloseReason, Done, Input, Session, Step, Task};
 use crate::set::UidSet;
+pub(crate) use pieces::Known;
 use row::RowWriter;
 
 /// Messages whose \Seen is set before their bodies are read.

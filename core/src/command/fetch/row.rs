@@ -1,10 +1,12 @@
 //! One FETCH response, item by item; it stops where octets of the body are needed.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use super::section::{Content, Filter, Recipe, Source, locate};
+use super::pieces::{Known, Place, in_pieces};
+use super::section::{Content, Recipe, Source, locate};
 use crate::ast::FetchItem;
 use crate::date::DateTime;
 use crate::effect::Row;
@@ -50,17 +52,16 @@ pub(super) struct Range {
 #[derive(Debug)]
 struct Body {
     content: Content,
-    /// The next octet to read, and where to stop.
-    at: u64,
+    uid: Uid,
+    place: Place,
     /// The literal was announced.
     announced: bool,
     arrived: Option<Bytes>,
-    filter: Filter,
+    /// The first pass is not needed.
+    known: bool,
     /// Octets the first pass came to, and whether NUL is among them.
     counted: u64,
     has_nul: bool,
-    /// Octets passed so far, in the second pass.
-    passed: u64,
     undecodable: bool,
 }
 
@@ -221,7 +222,7 @@ impl RowWriter {
                 s.out.splice(octets);
                 None
             }
-            Source::Content(content) => Some(Body::new(content)),
+            Source::Content(content) => Some(Body::new(self.row.uid, content, s)),
         }
     }
 
@@ -239,12 +240,12 @@ impl RowWriter {
             if body.arrived.is_some() {
                 continue;
             }
-            let max = usize::try_from(body.content.span.end - body.at)
+            let max = usize::try_from(body.content.span.end - body.place.at)
                 .unwrap_or(usize::MAX)
                 .min(window);
             match &inline {
                 Some(whole) => {
-                    let from = usize::try_from(body.at)
+                    let from = usize::try_from(body.place.at)
                         .unwrap_or(usize::MAX)
                         .min(whole.len());
                     let octets = whole.slice(from..whole.len().min(from + max));
@@ -257,7 +258,7 @@ impl RowWriter {
                 None => {
                     return Some(Range {
                         uid,
-                        offset: body.at,
+                        offset: body.place.at,
                         max,
                     });
                 }
@@ -267,23 +268,28 @@ impl RowWriter {
 }
 
 impl Body {
-    fn new(content: Content) -> Self {
+    fn new(uid: Uid, content: Content, s: &mut Session) -> Self {
+        let part = s.selected.as_mut().map(|m| &mut m.part);
+        let known = part.and_then(|part| part.take_if(|known| known.is_of(uid, &content)));
         Self {
-            at: content.span.start,
-            filter: Filter::new(&content.recipe),
-            content,
+            uid,
             announced: false,
             arrived: None,
-            counted: 0,
-            has_nul: false,
-            passed: 0,
+            known: known.is_some(),
+            counted: known.as_ref().map_or(0, |known| known.size),
+            has_nul: known.as_ref().is_some_and(|known| known.has_nul),
+            place: known.map_or_else(|| Place::start(&content), |known| known.place),
+            content,
             undecodable: false,
         }
     }
 
     /// Uses what arrived; whether the item is written.
     fn step(&mut self, s: &mut Session) -> bool {
-        if self.arrived.is_none() && self.at < self.content.span.end {
+        if core::mem::take(&mut self.known) {
+            return self.announce(s);
+        }
+        if self.arrived.is_none() && self.place.at < self.content.span.end {
             return false;
         }
         match self.content.recipe {
@@ -296,41 +302,44 @@ impl Body {
         let end = self.content.span.end;
         if !self.announced {
             self.announced = true;
-            s.out.literal_head(end - self.at);
+            s.out.literal_head(end - self.place.at);
         }
         if let Some(octets) = self.take() {
             s.out.splice(octets);
         }
-        self.at >= end
+        self.place.at >= end
     }
 
     fn take(&mut self) -> Option<Bytes> {
         let octets = self.arrived.take()?;
-        self.at += octets.len() as u64;
+        self.place.at += octets.len() as u64;
         Some(octets)
     }
 
     /// Two passes: the first counts and checks, the second writes, so that a large part is never held.
     fn filtered(&mut self, s: &mut Session) -> bool {
+        let in_pieces = self.announced && in_pieces(&self.content.recipe).is_some();
+        let before = in_pieces.then(|| self.place.clone());
         let end = self.content.span.end;
         let octets = self.take().unwrap_or_default();
-        let Ok(filtered) = self.filter.feed(&octets, self.at >= end) else {
+        let Ok(filtered) = self.place.filter.feed(&octets, self.place.at >= end) else {
             self.undecodable = true;
             self.nothing(s);
             return true;
         };
         if self.announced {
-            return self.write(s, &filtered);
+            return self.write(s, &filtered, before);
         }
         self.counted += filtered.len() as u64;
         self.has_nul |= memchr::memchr(0, &filtered).is_some();
-        if self.at < end {
+        if self.place.at < end {
             return false;
         }
         if self.content.recipe.size_only() {
             s.out.number(self.counted);
             return true;
         }
+        self.place = Place::start(&self.content);
         self.announce(s)
     }
 
@@ -346,20 +355,38 @@ impl Body {
         s.out.put(if self.has_nul { b"~" } else { b"" });
         s.out.literal_head(to - from);
         self.announced = true;
-        self.at = self.content.span.start;
-        self.filter = Filter::new(&self.content.recipe);
+        if self.place.passed > from {
+            self.place = Place::start(&self.content);
+        }
+        if from == to {
+            self.remember(s, Some(self.place.clone()));
+        }
         from == to
     }
 
-    fn write(&mut self, s: &mut Session, filtered: &[u8]) -> bool {
+    /// Writes what is wanted of a window; whether that was the last.
+    fn write(&mut self, s: &mut Session, filtered: &[u8], before: Option<Place>) -> bool {
         let (from, to) = super::section::clamp(self.content.recipe.partial(), self.counted);
-        let (low, high) = (self.passed, self.passed + filtered.len() as u64);
-        self.passed = high;
+        let (low, high) = (self.place.passed, self.place.passed + filtered.len() as u64);
+        self.place.passed = high;
         let (a, b) = (from.clamp(low, high) - low, to.clamp(low, high) - low);
         // Both are at most the length of `filtered`.
         s.out
             .put(&filtered[usize::try_from(a).unwrap_or(0)..usize::try_from(b).unwrap_or(0)]);
+        if high >= to {
+            self.remember(s, before);
+        }
         high >= to
+    }
+
+    /// The next piece goes on at this place.
+    fn remember(&self, s: &mut Session, place: Option<Place>) {
+        let known = place.and_then(|place| {
+            Known::new(self.uid, &self.content, self.counted, self.has_nul, place)
+        });
+        if let (Some(known), Some(selected)) = (known, &mut s.selected) {
+            selected.part = Some(Box::new(known));
+        }
     }
 }
 

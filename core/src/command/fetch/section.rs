@@ -68,7 +68,7 @@ impl Recipe {
 }
 
 /// A recipe at work, in windows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Filter {
     Fields(FieldSelector),
     Binary(Decoder, Option<LineEnds>),
@@ -116,7 +116,7 @@ impl Filter {
 }
 
 /// Makes CRLF of LF.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LineEnds {
     after_cr: bool,
 }
