@@ -6,7 +6,7 @@ use std::time::Duration;
 use pillarbox_benches::attack::{Attack, store};
 use pillarbox_benches::cpu::of_thread;
 use pillarbox_benches::fill::{ACTOR, fill};
-use pillarbox_core::effect::{Open, Purge, Status};
+use pillarbox_core::effect::{MailboxRow, Open, Purge, Status};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_store::{Memory, ask};
 
@@ -152,10 +152,45 @@ fn in_pieces(pieces: usize) -> Duration {
     tries.min().unwrap_or_default()
 }
 
+/// The lesser CPU time of two tries to list so many names that are as deep, all subscriptions, with the longest patterns that there may be; they match no
+/// name, and its levels only almost.
+fn list(names: usize, levels: usize) -> Duration {
+    let rows: Vec<_> = (0..names)
+        .map(|n| {
+            let name = format!("{n:05}{}", "/d".repeat(levels - 1));
+            let mut row = MailboxRow::new(MailboxName::new(&name).expect("it is a name"));
+            row.subscribed = true;
+            row
+        })
+        .collect();
+    let pattern = format!("*{}b", "d*/*".repeat(255));
+    let patterns = [&pattern[..1020]; 4].join("b ");
+    let command = format!("a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" ({patterns}b %/d/%)\r\n");
+    let tries = (0..2).map(|_| {
+        let mut attack = Attack::signed_in(true);
+        (attack.names, attack.keeps) = (Some(rows.clone()), true);
+        let begun = of_thread();
+        attack.send(command.as_bytes());
+        let took = of_thread() - begun;
+        let said = String::from_utf8_lossy(&attack.said);
+        assert!(said.ends_with("a OK LIST completed\r\n"), "{said}");
+        assert_eq!(said.matches("CHILDINFO").count(), names, "{said}");
+        took
+    });
+    tries.min().unwrap_or_default()
+}
+
 #[test]
 fn a_part_in_pieces_is_linear_in_its_size() {
     let pieces = 16;
     in_proportion("pieces", pieces, in_pieces(pieces), in_pieces(4 * pieces));
+}
+
+#[test]
+fn a_list_is_linear_in_the_octets_of_names() {
+    let names = 100;
+    in_proportion("names", names, list(names, 16), list(4 * names, 16));
+    in_proportion("levels", 16, list(names, 16), list(names, 64));
 }
 
 /// The lesser CPU time of two purges of a mailbox in small steps, by a store that answers on the thread that asks.
@@ -198,9 +233,12 @@ fn status(messages: usize, seen: bool) -> Duration {
     let tries = (0..2).map(|_| {
         let begun = of_thread();
         for _ in 0..1000 {
-            let name = name.clone();
-            let status = ask(&store, Status { actor, name }).expect("INBOX is there");
-            assert_eq!(status.recent, recent);
+            let names = vec![name.clone()];
+            let counted = ask(&store, Status { actor, names }).expect("it is counted");
+            assert_eq!(
+                counted[0].as_ref().map(|status| status.recent),
+                Some(recent)
+            );
         }
         of_thread() - begun
     });

@@ -361,6 +361,12 @@ fn names_at_their_bound_are_held_once() {
         "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" ({})\r\n",
         parents.join(" ")
     );
+    // As many different characters as patterns can have.
+    let characters =
+        |pattern: u32| (0..511).filter_map(move |n| char::from_u32(0x400 + pattern * 64 + n));
+    let characters = (0..4).map(|pattern| characters(pattern).collect::<String>());
+    let characters = characters.collect::<Vec<_>>().join("*\" \"");
+    let characters = format!("a ENABLE IMAP4rev2\r\nb LIST \"\" (\"{characters}\" *)\r\n");
     let deep = |n: usize| format!("{n:05}{}", "/d".repeat(63));
     for (what, rows) in [
         ("long names", names(1000, &|n| format!("{n:01000}"), true)),
@@ -373,7 +379,9 @@ fn names_at_their_bound_are_held_once() {
             "a LIST \"\" *\r\n",
             "a LSUB \"\" %\r\n",
             "a LIST \"\" * RETURN (CHILDREN SUBSCRIBED)\r\n",
+            "a LIST \"\" * RETURN (STATUS (MESSAGES UNSEEN))\r\n",
             &recursive,
+            &characters,
         ] {
             let mut attack = Attack::signed_in(false);
             attack.names = Some(rows.clone());
@@ -382,7 +390,9 @@ fn names_at_their_bound_are_held_once() {
             while attack.unread() > 0 {
                 attack.read(100_000);
             }
+            assert!(attack.worst > 1 << 20, "the names were not asked for");
             let shown: String = command.chars().take(30).collect();
+            let shown = shown.replace("\r\n", " ");
             check(
                 &format!("{count} {what}, {}", shown.trim_end()),
                 &attack,

@@ -68,6 +68,10 @@ pub struct Limits {
     pub append_messages: usize,
     /// Patterns of one LIST: each is tried on every mailbox (RFC 5258).
     pub list_patterns: usize,
+    /// Octets of all patterns of one LIST, each with the reference before it and runs of wildcards as one: the work is this times the octets of all names.
+    pub list_octets: usize,
+    /// Mailboxes whose counters are asked for at once (RFC 5819): a hop to the store for each would be most of the time.
+    pub status_page: usize,
     /// Changes of flags asked for at once.
     pub changes_page: usize,
     /// Octets of rows asked for at once.
@@ -126,6 +130,8 @@ impl Default for Limits {
             id_value: 1024,
             append_messages: 1000,
             list_patterns: 32,
+            list_octets: 4096,
+            status_page: 100,
             changes_page: 2000,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,

@@ -53,7 +53,7 @@ pub struct Connection<S, C> {
     end: End,
     /// Set when the server ends the session: until when the command being answered may take.
     leave: Option<(Bye, Tick)>,
-    /// Questions to the store that this turn may still put.
+    /// Questions to the store that this turn may still put; none when the session is to give way.
     questions: usize,
 }
 
@@ -221,6 +221,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                     self.session.handle_switched(Switched::Failed, now);
                 }
                 Action::Event(event) => self.event(&event),
+                Action::Yield => self.questions = 0,
                 Action::Closed(reason) => {
                     let told = self.leave.take().map(|(bye, _)| CloseReason::Server(bye));
                     self.record.summary.reason = if self.broken { told } else { Some(reason) };

@@ -97,9 +97,11 @@ fn everything(store: &Embedded, bodies: &BTreeSet<Vec<u8>>) -> Vec<(String, u32,
             if row.id.is_none() {
                 continue;
             }
-            let name = row.name.clone();
-            let status =
-                ask(store, Status { actor, name }).expect("a mailbox that is told is counted");
+            let names = vec![row.name.clone()];
+            let counted = ask(store, Status { actor, names }).expect("mailboxes are counted");
+            let status = counted[0]
+                .as_ref()
+                .expect("a mailbox that is told is counted");
             let opened = Open {
                 actor,
                 name: row.name,

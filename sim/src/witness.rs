@@ -139,7 +139,8 @@ impl Witness {
             account: AccountId(account),
         };
         let name = MailboxName::new(name).ok()?;
-        let status = ask(&self.backend, Status { actor, name }).ok()?;
+        let names = vec![name];
+        let status = ask(&self.backend, Status { actor, names }).ok()?.pop()??;
         Some(Counters {
             id: status.id.0,
             messages: status.messages,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use pillarbox_core::effect::{
     Account, Call, Changes, ChangesSince, Effect, ErrorKind, FetchPage, FlagsSet, MailboxRef,
-    Notice, Opened, StoreError,
+    MailboxRow, MailboxStatus, Notice, Opened, StoreError,
 };
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
@@ -58,6 +58,69 @@ fn put(session: &mut Session, octets: &[u8]) {
         .recv_slot()
         .expect("the session takes octets")
         .put(octets);
+}
+
+/// Each mailbox has its STATUS behind its LIST, and one that went meanwhile has none (RFC 5819 §2), whatever its place in a page.
+#[test]
+fn a_mailbox_that_went_has_no_status() {
+    let mut session = signed_in();
+    put(
+        &mut session,
+        b"b LIST (SUBSCRIBED) \"\" * RETURN (STATUS (MESSAGES))\r\n",
+    );
+    let Some(Effect::Mailboxes(call)) = effect(&mut session) else {
+        panic!("LIST asks for the names")
+    };
+    let row = |(at, name): (u64, &str)| {
+        let mut row = MailboxRow::new(MailboxName::new(name).expect("it is a name"));
+        (row.id, row.subscribed) = ((name != "b").then_some(MailboxId(at)), true);
+        row
+    };
+    let rows = (1..).zip(["a", "b", "c", "d", "e"]).map(row).collect();
+    session.handle_reply(call.answer(Ok(rows)));
+    let (asked, said) = effect_and_output(&mut session);
+    let Some(Effect::Status(call)) = asked else {
+        panic!("LIST asks for counters")
+    };
+    assert!(!said.contains("LIST ("), "{said}");
+    let names: Vec<_> = call.op().names.iter().map(|n| n.as_str()).collect();
+    assert_eq!(names, ["a", "c", "d", "e"], "of what is a mailbox");
+    let status = |messages| MailboxStatus {
+        id: MailboxId(messages),
+        messages,
+        unseen: 0,
+        deleted: 0,
+        recent: 0,
+        size: 0,
+        uid_next: NonZeroU32::MIN,
+        uid_validity: UidValidity(NonZeroU32::MIN),
+        highest_modseq: ModSeq(1),
+    };
+    let counted = vec![Some(status(1)), None, Some(status(4)), Some(status(5))];
+    session.handle_reply(call.answer(Ok(counted)));
+    let (none, said) = effect_and_output(&mut session);
+    assert!(none.is_none());
+    let lines: Vec<_> = said
+        .lines()
+        .map(|l| {
+            l.replace("\\Subscribed \\HasNoChildren", "")
+                .replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "* LIST () / a",
+            "* STATUS a (MESSAGES 1)",
+            "* LIST (\\NonExistent \\Subscribed) / b",
+            "* LIST () / c",
+            "* LIST () / d",
+            "* STATUS d (MESSAGES 4)",
+            "* LIST () / e",
+            "* STATUS e (MESSAGES 5)",
+            "b OK LIST completed",
+        ]
+    );
 }
 
 /// The next effect; output and events go by.

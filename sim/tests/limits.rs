@@ -45,6 +45,8 @@ const CASES: &[Case] = &[
     ("id_value", id_value),
     ("append_messages", append_messages),
     ("list_patterns", list_patterns),
+    ("list_octets", list_octets),
+    ("status_page", status_page),
     ("changes_page", changes_page),
     ("fetch_page", fetch_page),
     ("inline_body", inline_body),
@@ -779,6 +781,73 @@ fn list_patterns() {
     talk.says(&list(5), "* LIST");
     talk.says(&list(6), "a BAD [LIMIT]");
     talk.lives();
+}
+
+/// A pattern has the reference before it, and however many wildcards are one.
+fn list_octets() {
+    let mut talk = Talk::signed_in(|l| l.list_octets = 1030);
+    let long = "x".repeat(1000);
+    for (refused, reference, patterns) in [
+        (false, "", format!("({long} {})", "y".repeat(29))),
+        (false, "", format!("({long} {})", "y".repeat(30))),
+        (true, "", format!("({long} {})", "y".repeat(31))),
+        (
+            true,
+            "",
+            format!("({long} yyyyyyyyyy INBOX zzzzzzzzzzzzzzzz)"),
+        ),
+        (false, "zz", format!("({} yyyyyyy)", &long[..900])),
+        (true, &long[..200], format!("({} y)", &long[..700])),
+        (false, "", format!("({long} q{})", "%".repeat(1030))),
+        (true, "", format!("({long} {})", "%x".repeat(16))),
+    ] {
+        let answer = match refused {
+            true => "a NO [LIMIT] The patterns are too long together",
+            false => "a OK LIST completed",
+        };
+        talk.says(&format!("a LIST \"{reference}\" {patterns}"), answer);
+    }
+    talk.lives();
+}
+
+/// Twelve mailboxes and a name that is none: a page is full, has room for one more, or is one too small; the answer is the same.
+fn status_page() {
+    let asks = |effect: &Effect| match effect {
+        Effect::Status(call) => Some(call.op().names.len() as u64),
+        _ => None,
+    };
+    let names: Vec<String> = (1..12).map(|n| format!("box {n:02}")).collect();
+    let made: String = names.iter().fold(String::new(), |all, name| {
+        all + &format!("c CREATE \"{name}\"\r\n")
+    });
+    let told = |window: usize| {
+        let mut talk = Talk::selected(|l| l.status_page = window, 2);
+        talk.ask(&format!("{made}c SUBSCRIBE \"box 05 gone\""));
+        let sizes: Rc<RefCell<Vec<u64>>> = Rc::default();
+        let seen = sizes.clone();
+        talk.host
+            .on_effect(move |effect| seen.borrow_mut().extend(asks(effect)));
+        let options = "(SUBSCRIBED REMOTE) \"\" (* \"box 01\") RETURN (STATUS (MESSAGES))";
+        let said = talk.ask("a LIST \"\" * RETURN (STATUS (MESSAGES UNSEEN))")
+            + &talk.ask(&format!("b LIST {options}"))
+            + &talk.ask("c LIST \"\" none RETURN (STATUS (MESSAGES))");
+        (said, sizes.take())
+    };
+    let (said, sizes) = told(100);
+    assert_eq!(sizes, [12], "nothing is asked where there is no mailbox");
+    let first = "* STATUS \"INBOX\" (MESSAGES 2 UNSEEN 2)";
+    assert_eq!(said.lines().nth(1), Some(first), "{said}");
+    for (window, asked) in [
+        (1, vec![1; 12]),
+        (5, vec![5, 5, 2]),
+        (11, vec![11, 1]),
+        (12, vec![12]),
+        (13, vec![12]),
+    ] {
+        let (again, sizes) = told(window);
+        assert_eq!(again, said, "with a window of {window}");
+        assert_eq!(sizes, asked, "with a window of {window}");
+    }
 }
 
 fn changes_page() {

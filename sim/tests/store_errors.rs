@@ -46,6 +46,7 @@ const CASES: &[(&str, &[&str], &str)] = &[
     ("Mailboxes", &[LOGIN], "LIST \"\" *"),
     ("Mailboxes", &[LOGIN], "LSUB \"\" *"),
     ("Status", &[LOGIN], "STATUS INBOX (MESSAGES)"),
+    ("Status", &[LOGIN], "LIST \"\" * RETURN (STATUS (MESSAGES))"),
     ("UploadBegin", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),
     ("UploadChunk", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),
     ("UploadCommit", &[LOGIN], "APPEND INBOX {3+}\r\nabc"),

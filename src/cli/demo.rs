@@ -9,7 +9,8 @@ use clap::Args;
 use pillarbox::Server;
 use pillarbox::driver::TlsConfig;
 use pillarbox::protocol::effect::{
-    Account, Actor, Effect, NewMessage, StoreError, UploadBegin, UploadChunk, UploadCommit,
+    Account, Actor, Effect, MailboxStatus, NewMessage, StoreError, UploadBegin, UploadChunk,
+    UploadCommit,
 };
 use pillarbox::protocol::flag::FlagNames;
 use pillarbox::protocol::id::AccountId;
@@ -135,10 +136,11 @@ fn greet(backend: &dyn Backend, account: AccountId) -> Result<(), StoreError> {
         backend,
         pillarbox::protocol::effect::Status {
             actor,
-            name: name.clone(),
+            names: vec![name.clone()],
         },
     )?;
-    if status.uid_next.get() > 1 {
+    let is_new = |status: &MailboxStatus| status.uid_next.get() == 1;
+    if !status.iter().flatten().all(is_new) {
         return Ok(());
     }
     let now = SystemTime::now()

@@ -3,16 +3,8 @@
 use std::io;
 
 use pillarbox_core::effect::{ErrorKind, StoreError};
-use pillarbox_core::mailbox::MailboxName;
 
 use crate::sync::{Mutex, MutexGuard};
-
-pub(crate) fn no_mailbox(name: &MailboxName) -> StoreError {
-    StoreError::new(
-        ErrorKind::NonExistent,
-        format!("There is no mailbox {}", name.as_str()),
-    )
-}
 
 pub(crate) fn mailbox_gone() -> StoreError {
     StoreError::new(ErrorKind::NonExistent, "The mailbox was deleted")

@@ -3,16 +3,21 @@
 mod names;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::ast::{List, StatusItem};
 use crate::command::{reply, status};
-use crate::effect::{ErrorKind, Mailboxes, Outcome, Status};
+use crate::effect::{MailboxStatus, Mailboxes, Status};
 use crate::mailbox::{MailboxName, Pattern};
 use crate::response;
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::wire::output::Output;
-use names::{Line, Names, Wanted};
+use names::{Line, Names, Next, Wanted};
+
+/// Steps of a pattern over names, 64 places of it each, before others get their turn: a few milliseconds.
+const STEPS: usize = 1 << 18;
 
 /// Takes the account's names as they are at one instant, then writes those that match.
 #[derive(Debug)]
@@ -22,8 +27,10 @@ struct Listing {
     lsub: bool,
     /// The names still to be written, once they are known.
     left: Option<Names>,
-    /// The name whose counters were asked for.
-    counted: Option<MailboxName>,
+    /// The names of the page that is gathered: their counters are asked for at once.
+    page: Vec<Line>,
+    /// Those of the page that is written, with their counters.
+    ready: VecDeque<(Line, Option<MailboxStatus>)>,
 }
 
 pub(crate) fn list(s: &mut Session, list: List) -> Step {
@@ -56,12 +63,19 @@ pub(crate) fn lsub(s: &mut Session, reference: &Bytes, pattern: &Bytes) -> Step 
 }
 
 fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
-    // What cannot be a pattern is ignored (RFC 9051 §6.3.9).
-    let patterns = list.patterns.iter();
-    let patterns =
-        patterns.filter_map(|p| Pattern::from_wire(&list.reference, p, s.enabled.rev2).ok());
+    let (mut patterns, mut octets) = (Vec::new(), 0);
+    for pattern in &list.patterns {
+        // What cannot be a pattern is ignored (RFC 9051 §6.3.9).
+        if let Ok(pattern) = Pattern::from_wire(&list.reference, pattern, s.enabled.rev2) {
+            octets += pattern.octets();
+            patterns.push(pattern);
+        }
+        if octets > s.config.limits.list_octets {
+            return Step::Done(Done::no("[LIMIT] The patterns are too long together"));
+        }
+    }
     let wanted = Wanted {
-        patterns: patterns.collect(),
+        patterns,
         subscribed: list.select_subscribed,
         special_use: list.select_special_use,
         recursive: list.recursive_match,
@@ -72,7 +86,8 @@ fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
         wanted,
         lsub,
         left: None,
-        counted: None,
+        page: Vec::new(),
+        ready: VecDeque::new(),
     };
     let _ = s.ask(Mailboxes { actor: s.actor() });
     Step::Become(Box::new(listing))
@@ -118,53 +133,81 @@ impl Listing {
     }
 
     fn write_some(&mut self, s: &mut Session) -> Step {
+        let mut steps = STEPS;
         while s.out.len() < s.config.limits.output_high_water {
-            let Some(line) = self.left.as_mut().and_then(|l| l.next(&self.wanted)) else {
-                return Step::Done(Done::ok(if self.lsub {
-                    "LSUB completed"
-                } else {
-                    "LIST completed"
-                }));
-            };
-            self.write(s, &line);
-            if self.list.return_status.is_some() && line.row.id.is_some() && line.chosen {
-                let name = line.row.name;
-                let _ = s.ask(Status {
-                    actor: s.actor(),
-                    name: name.clone(),
-                });
-                self.counted = Some(name);
-                return Step::Wait;
+            if let Some((line, status)) = self.ready.pop_front() {
+                self.write(s, &line);
+                if let (Some(items), Some(status)) = (&self.list.return_status, status) {
+                    status::write(s, &line.row.name, items, &status);
+                }
+            } else if let Some(step) = self.turn_page(s, &mut steps) {
+                return step;
             }
         }
         Step::Again
     }
 
-    /// STATUS of the mailbox just told; of one that has gone meanwhile there is none (RFC 5819 §2).
-    fn count(&self, s: &mut Session, name: &MailboxName, outcome: Outcome) -> Step {
-        match (reply::<Status>(outcome), &self.list.return_status) {
-            (Ok(status), Some(items)) => status::write(s, name, items, &status),
-            (Err(error), _) if error.kind != ErrorKind::NonExistent => {
-                return Step::Done(s.failed("Status", &error));
+    /// Gathers the names that come next; `None`: they can be written as they are.
+    fn turn_page(&mut self, s: &mut Session, steps: &mut usize) -> Option<Step> {
+        let most = match self.list.return_status {
+            Some(_) => s.config.limits.status_page,
+            None => 1,
+        };
+        while self.page.len() < most {
+            match self.left.as_mut().map(|l| l.next(&self.wanted, steps)) {
+                Some(Next::Line(line)) => self.page.push(line),
+                Some(Next::Later) => return Some(Step::Yield),
+                Some(Next::End) | None => break,
             }
-            _ => {}
         }
-        Step::Again
+        if self.page.is_empty() {
+            let name = if self.lsub { "LSUB" } else { "LIST" };
+            let done = Done::ok(alloc::format!("{name} completed"));
+            return Some(Step::Done(done));
+        }
+        let there = self.page.iter().filter(|line| line.is_counted());
+        let names: Vec<_> = match self.list.return_status {
+            Some(_) => there.map(|line| line.row.name.clone()).collect(),
+            None => Vec::new(),
+        };
+        if names.is_empty() {
+            self.ready.extend(self.page.drain(..).map(|l| (l, None)));
+            return None;
+        }
+        let actor = s.actor();
+        Some(s.ask(Status { actor, names }))
+    }
+
+    /// Each mailbox has its STATUS behind its LIST; one that has gone meanwhile has none (RFC 5819 §2).
+    fn count(&mut self, counted: Vec<Option<MailboxStatus>>) {
+        let mut counted = counted.into_iter();
+        self.ready.extend(self.page.drain(..).map(|line| {
+            let status = if line.is_counted() {
+                counted.next()
+            } else {
+                None
+            };
+            (line, status.flatten())
+        }));
     }
 }
 
 impl Task for Listing {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         match input {
-            Input::Reply(outcome) => match self.counted.take() {
-                Some(name) => self.count(s, &name, outcome),
-                None => match reply::<Mailboxes>(outcome) {
-                    Ok(rows) => {
-                        self.left = Some(Names::new(rows, &self.wanted));
-                        Step::Again
-                    }
-                    Err(error) => Step::Done(s.failed("Mailboxes", &error)),
-                },
+            Input::Reply(outcome) if self.left.is_some() => match reply::<Status>(outcome) {
+                Ok(counted) => {
+                    self.count(counted);
+                    Step::Again
+                }
+                Err(error) => Step::Done(s.failed("Status", &error)),
+            },
+            Input::Reply(outcome) => match reply::<Mailboxes>(outcome) {
+                Ok(rows) => {
+                    self.left = Some(Names::new(rows));
+                    Step::Again
+                }
+                Err(error) => Step::Done(s.failed("Mailboxes", &error)),
             },
             _ if self.left.is_some() => self.write_some(s),
             _ => Step::Input,

@@ -7,7 +7,7 @@ use core::fmt::Write;
 
 use crate::ast::StatusItem;
 use crate::command::{name, reply};
-use crate::effect::{self, MailboxStatus};
+use crate::effect::{self, MailboxStatus, StoreError};
 use crate::mailbox::MailboxName;
 use crate::session::{Done, Input, Session, Step, Task};
 
@@ -27,7 +27,7 @@ pub(crate) fn begin(s: &mut Session, mailbox: &Bytes, items: Vec<StatusItem>) ->
     }
     let _ = s.ask(effect::Status {
         actor: s.actor(),
-        name: name.clone(),
+        names: alloc::vec![name.clone()],
     });
     Step::Become(Box::new(Status { name, items }))
 }
@@ -37,7 +37,11 @@ impl Task for Status {
         let Input::Reply(outcome) = input else {
             return Step::Input;
         };
-        match reply::<effect::Status>(outcome) {
+        let status = reply::<effect::Status>(outcome).and_then(|mut counted| {
+            let status = counted.pop().flatten();
+            status.ok_or_else(|| StoreError::no_mailbox(&self.name))
+        });
+        match status {
             Ok(status) => {
                 write(s, &self.name, &self.items, &status);
                 Step::Done(Done::ok("STATUS completed"))

@@ -216,7 +216,7 @@ macro_rules! operations {
 operations! {
     Authenticate => Account,
     Mailboxes => Vec<MailboxRow>,
-    Status => MailboxStatus,
+    Status => Vec<Option<MailboxStatus>>,
     Create => MailboxId,
     Delete => (),
     Rename => (),

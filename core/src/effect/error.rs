@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use crate::mailbox::MailboxName;
+
 /// Why the store did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{client}{}", detail.as_deref().map(|d| alloc::format!(" ({d})")).unwrap_or_default())]
@@ -22,6 +24,13 @@ impl StoreError {
             client: client.into(),
             detail: None,
         }
+    }
+
+    /// There is no mailbox of this name.
+    #[must_use]
+    pub fn no_mailbox(name: &MailboxName) -> Self {
+        let text = alloc::format!("There is no mailbox {}", name.as_str());
+        Self::new(ErrorKind::NonExistent, text)
     }
 
     /// Adds text that only reaches the log.

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::Actor;
@@ -115,13 +116,14 @@ impl SpecialUse {
     }
 }
 
-/// The counters of one mailbox by name (RFC 9051 §6.3.11).
+/// The counters of mailboxes by name, all as they are at one instant (RFC 9051 §6.3.11, RFC 5819): for each name in its place what STATUS tells, or
+/// nothing where there is no such mailbox.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// Who asks, and whose mailbox.
+    /// Who asks, and whose mailboxes.
     pub actor: Actor,
-    /// Which one.
-    pub name: MailboxName,
+    /// Which ones; the session asks for at most [`Limits::status_page`](crate::limits::Limits::status_page) at once.
+    pub names: Vec<MailboxName>,
 }
 
 /// What STATUS tells.

@@ -174,6 +174,16 @@ proptest! {
     }
 
     #[test]
+    fn levels_match_as_the_names_they_end(
+        pattern in "([iI][nN][bB][oO][xX]|[ab]?)[ab/%*]{0,9}", name in "(INBOX|[ab])(/[ab]{1,2}){0,5}"
+    ) {
+        let pattern = Pattern::new(&pattern).unwrap();
+        let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
+        let levels = ends.zip(0..).map(|(end, level)| u64::from(pattern.matches(&name[..end])) << level);
+        prop_assert_eq!(pattern.levels(&name), levels.sum::<u64>());
+    }
+
+    #[test]
     fn names_are_fixed_points(name in "[iInNbBoOxX/e\u{300}-\u{345}\u{1d15e}-\u{1d164}]{1,40}") {
         if let Ok(name) = MailboxName::new(&name) {
             prop_assert_eq!(MailboxName::new(name.as_str()), Ok(name.clone()));

@@ -74,6 +74,8 @@ pub enum Action {
     Switch(Switch),
     /// Tell logs and metrics.
     Event(Event),
+    /// Much was done and more is to do: where others wait for this thread, let them have their turn before the session is polled again.
+    Yield,
     /// The session is over: send what [`Session::transmit`](super::Session::transmit) still holds, then close the transport.
     Closed(CloseReason),
 }

@@ -52,6 +52,8 @@ pub(crate) enum Step {
     Wait,
     /// There is more to do at once, room to write permitting.
     Again,
+    /// The same, and others are to have their turn first.
+    Yield,
     /// Octets from the client, or a notice, are needed.
     Input,
     /// The outcome is known.
@@ -162,6 +164,11 @@ impl Session {
                 self.task = Some(task);
                 true
             }
+            Step::Yield => {
+                self.task = Some(task);
+                self.actions.push_back(Action::Yield);
+                true
+            }
             Step::Input => {
                 self.task = Some(task);
                 false
@@ -187,7 +194,7 @@ impl Session {
             Step::Become(task) => self.task = Some(task),
             Step::Done(done) => self.done(done),
             // A command that asks or waits leaves a task behind.
-            Step::Wait | Step::Again | Step::Input | Step::Gone => {}
+            Step::Wait | Step::Again | Step::Yield | Step::Input | Step::Gone => {}
         }
     }
 

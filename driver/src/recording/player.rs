@@ -175,6 +175,7 @@ pub(super) fn polled(action: Option<&Action>) -> String {
         Some(Action::Effect(effect)) => format!("poll {} {}", effect.name(), effect.token()),
         Some(Action::Closed(reason)) => format!("poll closed {reason:?}"),
         Some(Action::Switch(_)) => String::from("poll switch"),
+        Some(Action::Yield) => String::from("poll yield"),
         Some(_) => String::from("poll event"),
     }
 }

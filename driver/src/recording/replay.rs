@@ -28,7 +28,7 @@ pub enum ReplayError {
     NotARecording,
     /// Another version of the format.
     #[error(
-        "this is a recording of format {0}, and this program plays format 1; use the version of Pillarbox that wrote it"
+        "this is a recording of format {0}, and this program plays \"{VERSION}\"; use the version of Pillarbox that wrote it"
     )]
     Version(String),
     /// Its end is missing.

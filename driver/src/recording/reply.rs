@@ -67,7 +67,7 @@ macro_rules! public {
 
 // Names of mailboxes and keywords stay: what a client is answered depends on them.
 public! {
-    (), Vec<MailboxRow>, MailboxStatus, pillarbox_core::id::MailboxId, pillarbox_core::id::UploadId, Box<Opened>, SearchPage,
+    (), Vec<MailboxRow>, Vec<Option<MailboxStatus>>, pillarbox_core::id::MailboxId, pillarbox_core::id::UploadId, Box<Opened>, SearchPage,
     FlagsSet, Copied, Moved, Expunged, Committed, Box<ChangesSince>,
 }
 
@@ -160,7 +160,7 @@ macro_rules! lists {
 }
 
 lists! {
-    MailboxRow, Row, pillarbox_core::id::Uid, (pillarbox_core::id::Uid, pillarbox_core::id::Uid),
+    MailboxRow, Option<MailboxStatus>, Row, pillarbox_core::id::Uid, (pillarbox_core::id::Uid, pillarbox_core::id::Uid),
     (pillarbox_core::id::Uid, pillarbox_core::id::ModSeq, pillarbox_core::flag::Flags),
 }
 

@@ -61,6 +61,42 @@ fn turns(busy: &mut Client, asked: &AtomicU64, other: &mut Client) -> (usize, Tu
     }
 }
 
+/// Names that are tried with patterns which match them almost: no octet moves and nothing is asked of the store, and others have their turns.
+#[test]
+fn a_long_list_gives_way() {
+    let store = Arc::new(Memory::with_validity(1));
+    let accounts = StaticAccounts::new().with("tim", "pw");
+    let service: Arc<Service> = Service::builder(store, Arc::new(accounts))
+        .plaintext_login(true)
+        .build();
+    let mut busy = connect(&service);
+    busy.send(b"a LOGIN tim pw\r\n");
+    for n in 0..200 {
+        busy.send(format!("b CREATE {n:03}{}\r\n", "a".repeat(900)).as_bytes());
+    }
+    busy.pipe().take();
+    let turns = |busy: &mut Client, command: &str| {
+        busy.pipe().put(command.as_bytes());
+        let mut said = Vec::new();
+        for turn in 1.. {
+            busy.turn();
+            said.extend(busy.pipe().take());
+            if said.ends_with(b"c OK LIST completed\r\n") {
+                return (turn, said.len());
+            }
+            assert!(busy.woken(), "it asks for its next turn");
+        }
+        unreachable!("it is answered")
+    };
+    let (few, all) = turns(&mut busy, "c LIST \"\" *\r\n");
+    assert!(few <= 3 && all > 200 * 900, "{few} turns, {all} octets");
+    let pattern = format!("%{}b", "a%".repeat(511));
+    let patterns = [pattern.as_str(); 4].join(" ");
+    let (many, none) = turns(&mut busy, &format!("c LIST \"\" ({patterns})\r\n"));
+    println!("{many} turns for 200 names of 903 octets and four patterns");
+    assert!(many > 20 && none < 100, "{many} turns, {none} octets");
+}
+
 /// With very much to do a connection gives way after a part of it, whatever it is.
 #[test]
 fn a_busy_connection_gives_way() {

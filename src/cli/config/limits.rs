@@ -61,6 +61,8 @@ limits! {
     id_value: 1..=64 << 10,
     append_messages: 1..=100_000,
     list_patterns: 1..=1000,
+    list_octets: 1024..=1 << 20,
+    status_page: 1..=10_000,
     changes_page: 1..=100_000,
     fetch_page: 4 << 10..=64 << 20,
     inline_body: 0..=1 << 20,

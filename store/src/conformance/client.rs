@@ -155,10 +155,17 @@ impl<'a> Client<'a> {
         self.ask(Subscribe { actor, name, on })
     }
 
-    /// STATUS.
+    /// STATUS of several at once; nothing where there is no such mailbox.
+    pub fn statuses(&self, names: &[&str]) -> Answer<Vec<Option<MailboxStatus>>> {
+        let names = names.iter().map(|n| name(n)).collect();
+        let actor = self.actor;
+        self.ask(Status { actor, names })
+    }
+
+    /// STATUS of a mailbox that is there.
     pub fn status(&self, n: &str) -> Answer<MailboxStatus> {
-        let (actor, name) = (self.actor, name(n));
-        self.ask(Status { actor, name })
+        let status = self.statuses(&[n])?.pop().flatten();
+        status.ok_or_else(|| StoreError::no_mailbox(&name(n)))
     }
 
     /// Every name.

@@ -10,6 +10,10 @@ use crate::contract::Backend;
 pub(super) const CHECKS: &[Check] = &[
     ("a new account has an INBOX", new_account),
     ("names: create, rename, delete, subscribe", names),
+    (
+        "counters of several mailboxes are told in their places",
+        statuses,
+    ),
     ("a refused change of names changes nothing", refusals),
     ("names have a bound together", long_names),
     ("RENAME of INBOX moves its messages", rename_inbox),
@@ -73,6 +77,45 @@ fn names(s: &dyn Backend) {
         ("x/y/b/c", false),
     ];
     assert_eq!(listed, want);
+}
+
+/// Each name has what it asked for in its own place, whatever else is asked for: another account's mailbox and one that was deleted are not there.
+fn statuses(s: &dyn Backend) {
+    let (c, other) = (Client::new(s, 1), Client::new(s, 2));
+    for (name, messages) in [("b", 2), ("a", 1), ("a/c", 0), ("gone", 1)] {
+        c.create(name).unwrap();
+        for _ in 0..messages {
+            c.append(name, MAIL).unwrap();
+        }
+    }
+    other.create("z").unwrap();
+    c.subscribe("ghost", true).unwrap();
+    c.delete("gone").unwrap();
+    let asked = ["z", "b", "ghost", "a/c", "gone", "a", "b", "INBOX"];
+    let told = c.statuses(&asked).unwrap();
+    let alone = asked.map(|name| c.status(name).ok());
+    assert_eq!(told, alone, "as each is told by itself");
+    let messages = told.iter().map(|s| s.as_ref().map(|s| s.messages));
+    let messages: Vec<_> = messages.collect();
+    let there = [
+        None,
+        Some(2),
+        None,
+        Some(0),
+        None,
+        Some(1),
+        Some(2),
+        Some(0),
+    ];
+    assert_eq!(messages, there);
+    let ids = c.list().unwrap().into_iter().filter_map(|row| row.id);
+    let listed: Vec<_> = ids.collect();
+    let names: Vec<&str> = vec!["INBOX", "a", "a/c", "b"];
+    let told = c.statuses(&names).unwrap().into_iter().flatten();
+    assert_eq!(told.map(|s| s.id).collect::<Vec<_>>(), listed);
+    assert_eq!(c.statuses(&[]).unwrap(), []);
+    let theirs = other.statuses(&["z", "a"]).unwrap();
+    assert!(theirs[0].is_some() && theirs[1].is_none());
 }
 
 /// With 64 octets for each, the names that LIST tells have 1,400,000 octets at most.

@@ -8,7 +8,6 @@ use pillarbox_core::id::{AccountId, MailboxId};
 use pillarbox_core::mailbox::MailboxName;
 
 use super::change::{remove, remove_messages};
-use crate::error::no_mailbox;
 use crate::record::Mailbox;
 use crate::table::{Result, Tables};
 
@@ -62,9 +61,13 @@ fn weight(name: &MailboxName) -> u64 {
     ROW + name.as_str().len() as u64
 }
 
-pub(super) fn status(t: &mut dyn Tables, op: &Status) -> Result<MailboxStatus> {
-    let mailbox = named(t, op.actor.account, &op.name)?;
-    counters(t, &mailbox)
+pub(super) fn status(t: &mut dyn Tables, op: &Status) -> Result<Vec<Option<MailboxStatus>>> {
+    let mut counted = Vec::with_capacity(op.names.len());
+    for name in &op.names {
+        let mailbox = t.mailbox_named(op.actor.account, name)?;
+        counted.push(mailbox.map(|m| counters(t, &m)).transpose()?);
+    }
+    Ok(counted)
 }
 
 fn counters(t: &mut dyn Tables, mailbox: &Mailbox) -> Result<MailboxStatus> {
@@ -301,7 +304,7 @@ pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -
 
 pub(super) fn named(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Mailbox> {
     t.mailbox_named(owner, name)?
-        .ok_or_else(|| no_mailbox(name))
+        .ok_or_else(|| StoreError::no_mailbox(name))
 }
 
 fn below(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Vec<Mailbox>> {

@@ -27,15 +27,40 @@ pub(super) struct Line {
     pub child_info: bool,
 }
 
+impl Line {
+    /// Whether LIST gives its STATUS (RFC 5819 §2).
+    pub(super) fn is_counted(&self) -> bool {
+        self.chosen && self.row.id.is_some()
+    }
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Line(Line),
+    /// That is not known yet, and enough was done at once.
+    Later,
+    End,
+}
+
 /// An account's names in their order, and how far they are told.
 #[derive(Debug)]
 pub(super) struct Names {
     rows: Vec<MailboxRow>,
-    /// What is known of each.
+    /// What is known of each: of all of them before the first is told.
     marks: Vec<u8>,
     at: usize,
-    /// Levels of the name there whose parents were looked at.
-    level: usize,
+    /// Which levels of the name there match, once that is known, and how many octets of it and which levels were looked at.
+    parents: Option<Parents>,
+}
+
+/// The levels of a name above its last one.
+#[derive(Clone, Copy, Debug)]
+struct Parents {
+    /// Those that match and were not looked at, the next one in the lowest bit.
+    left: u64,
+    /// Octets of the name before the next one's end.
+    from: usize,
 }
 
 /// It is a mailbox.
@@ -50,6 +75,15 @@ const HIDDEN: u8 = 8;
 impl Wanted {
     fn matches(&self, name: &str) -> bool {
         self.patterns.iter().any(|p| p.matches(name))
+    }
+
+    fn levels(&self, name: &str) -> u64 {
+        self.patterns.iter().fold(0, |all, p| all | p.levels(name))
+    }
+
+    /// What matching a name takes at the most.
+    fn steps(&self, name: &str) -> usize {
+        self.patterns.iter().map(|p| p.steps(name)).sum()
     }
 
     fn chosen(&self, row: &MailboxRow) -> bool {
@@ -75,40 +109,70 @@ impl Wanted {
 
 impl Names {
     /// Rows in the order of their names.
-    pub(super) fn new(rows: Vec<MailboxRow>, wanted: &Wanted) -> Self {
+    pub(super) fn new(rows: Vec<MailboxRow>) -> Self {
         Self {
-            marks: rows.iter().map(|row| wanted.marks(row)).collect(),
+            marks: Vec::with_capacity(rows.len()),
             rows,
             at: 0,
-            level: 0,
+            parents: None,
         }
     }
 
-    /// The next line: names that match, and for RECURSIVEMATCH and LSUB the parents of names that do.
-    pub(super) fn next(&mut self, wanted: &Wanted) -> Option<Line> {
-        loop {
-            let row = self.rows.get(self.at)?;
-            let mut levels = row.name.as_str().match_indices('/');
-            let line = match levels.nth(self.level).filter(|_| wanted.parents()) {
-                Some((end, _)) => {
-                    self.level += 1;
-                    self.parent(end, wanted)
-                }
+    /// The next line: names that match, and for RECURSIVEMATCH and LSUB the parents of names that do. `steps`: how much may still be done at once.
+    pub(super) fn next(&mut self, wanted: &Wanted, steps: &mut usize) -> Next {
+        while *steps > 0 {
+            if let Some(row) = self.rows.get(self.marks.len()) {
+                spend(steps, wanted.steps(row.name.as_str()));
+                self.marks.push(wanted.marks(row));
+                continue;
+            }
+            if self.at == self.rows.len() {
+                return Next::End;
+            }
+            let line = match self.next_parent(wanted, steps) {
+                Some(end) => self.parent(end, steps),
                 None => {
-                    let at = self.at;
-                    (self.at, self.level) = (at + 1, 0);
-                    self.line(at, wanted)
+                    (self.at, self.parents) = (self.at + 1, None);
+                    self.line(self.at - 1, wanted, steps)
                 }
             };
-            if line.is_some() {
-                return line;
+            if let Some(line) = line {
+                return Next::Line(line);
             }
         }
+        Next::Later
     }
 
-    fn line(&self, at: usize, wanted: &Wanted) -> Option<Line> {
+    /// Where the next parent ends, of those of the present name that match.
+    fn next_parent(&mut self, wanted: &Wanted, steps: &mut usize) -> Option<usize> {
+        let name = self.rows[self.at].name.as_str();
+        let first = || {
+            let left = if wanted.parents() && name.contains('/') {
+                spend(steps, wanted.steps(name));
+                wanted.levels(name)
+            } else {
+                0
+            };
+            Parents { left, from: 0 }
+        };
+        let mut parents = self.parents.unwrap_or_else(first);
+        let mut found = None;
+        while parents.left != 0
+            && found.is_none()
+            && let Some(octets) = name[parents.from..].find('/')
+        {
+            let end = parents.from + octets;
+            found = (parents.left & 1 != 0).then_some(end);
+            (parents.left, parents.from) = (parents.left >> 1, end + 1);
+        }
+        self.parents = Some(parents);
+        found
+    }
+
+    fn line(&self, at: usize, wanted: &Wanted, steps: &mut usize) -> Option<Line> {
         let (row, marks) = (&self.rows[at], self.marks[at]);
         let below = self.below(at);
+        spend(steps, LINE + below.len() / MARKS);
         // A parent that is not chosen itself is named only where the pattern hides the child (RFC 3501 §6.3.9, RFC 5258 §3.5).
         let child = match wanted.lsub || marks & CHOSEN == 0 {
             true => HIDDEN,
@@ -125,12 +189,12 @@ impl Names {
     }
 
     /// The parent whose name ends there, if it is none of the rows, and this is the first row below it.
-    fn parent(&self, end: usize, wanted: &Wanted) -> Option<Line> {
+    fn parent(&self, end: usize, steps: &mut usize) -> Option<Line> {
         let name = self.rows[self.at].name.as_str();
         let (parent, prefix) = (&name[..end], &name[..=end]);
         let is_below = |row: &MailboxRow| row.name.as_str().starts_with(prefix);
+        spend(steps, LINE);
         if self.at > 0 && is_below(&self.rows[self.at - 1])
-            || !wanted.matches(parent)
             || self
                 .rows
                 .binary_search_by(|row| row.name.as_str().cmp(parent))
@@ -139,6 +203,7 @@ impl Names {
             return None;
         }
         let below = self.at..self.at + self.rows[self.at..].partition_point(is_below);
+        spend(steps, below.len() / MARKS);
         let hidden = self.any(below.clone(), HIDDEN);
         let name = MailboxName::new(parent).ok().filter(|_| hidden)?;
         Some(Line {
@@ -166,6 +231,15 @@ impl Names {
     fn any(&self, rows: Range<usize>, mark: u8) -> bool {
         self.marks[rows].iter().any(|marks| marks & mark != 0)
     }
+}
+
+/// What looking at a name takes besides matching it, in steps of a pattern.
+const LINE: usize = 64;
+/// Marks that are looked at in a step.
+const MARKS: usize = 8;
+
+fn spend(steps: &mut usize, spent: usize) {
+    *steps = steps.saturating_sub(spent);
 }
 
 #[cfg(test)]
@@ -219,6 +293,7 @@ mod tests {
             names in proptest::collection::btree_map("[ab0-](/?[ab0-]){0,4}", 0u8..8, 0..12),
             patterns in proptest::collection::vec("[ab%*](/?[ab%*-]){0,3}", 1..3),
             (subscribed, special_use, recursive, lsub) in any::<(bool, bool, bool, bool)>(),
+            at_once in prop_oneof![Just(1), Just(100), Just(usize::MAX)],
         ) {
             let rows: Vec<_> = names.iter().filter_map(|(name, marks)| row(name, *marks)).collect();
             prop_assume!(rows.len() == names.len());
@@ -230,8 +305,15 @@ mod tests {
                 recursive: recursive && !lsub && (subscribed || special_use),
                 lsub,
             };
-            let mut names = Names::new(rows.clone(), &wanted);
-            let lines: Vec<_> = core::iter::from_fn(|| names.next(&wanted)).collect();
+            let mut names = Names::new(rows.clone());
+            let mut lines = Vec::new();
+            loop {
+                match names.next(&wanted, &mut at_once.clone()) {
+                    Next::Line(line) => lines.push(line),
+                    Next::Later => prop_assert!(at_once < usize::MAX),
+                    Next::End => break,
+                }
+            }
             let count = lines.len();
             let lines = lines.into_iter().map(|l| (l.row.name.as_str().into(), (l.children, l.child_info)));
             let lines: BTreeMap<String, (bool, bool)> = lines.collect();
