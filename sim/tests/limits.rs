@@ -659,10 +659,12 @@ fn mailbox_name() {
     talk.says(&format!("a CREATE {}", "x".repeat(1000)), "a OK");
     talk.says(&format!("b CREATE {}", "x".repeat(1001)), "b NO [CANNOT]");
     talk.says(&format!("c LIST \"\" {}", "x".repeat(1024)), "c OK");
-    talk.says(
-        &format!("d LIST \"\" {}", "x".repeat(1025)),
-        "d NO [CANNOT]",
-    );
+    // What is longer is ignored (RFC 9051 §6.3.9).
+    let pattern = |n: usize| format!("{}%", "x".repeat(n));
+    talk.says(&format!("d LIST \"\" {}", pattern(999)), "* LIST ");
+    talk.says(&format!("e LIST \"\" (INBOX {})", pattern(1023)), "* LIST ");
+    talk.says(&format!("f LIST \"\" (INBOX {})", pattern(1024)), "* LIST ");
+    talk.says(&format!("g LIST \"\" {}", pattern(1024)), "g OK");
     talk.lives();
     talk.bystander();
 }
