@@ -57,8 +57,8 @@ pub struct Options {
     pub reserve: u64,
     /// Octets of a pack after which a new one is begun; 256 MB by default.
     pub segment: u64,
-    /// Octets of a message that gets a new one, in which it is put while others are served; 8 MB by default. Segments are as large at
-    /// least, nearly all of them.
+    /// Octets of the messages stored by one command for which one is begun, made while others are served; 8 MB by default. Segments are as
+    /// large at least, nearly all of them.
     pub large: u64,
     /// How long an expunged message can still be read by sessions that were not told yet; an hour by default, and that is the most.
     pub view_grace: Duration,
