@@ -60,9 +60,17 @@ impl Client {
     /// # Errors
     /// The answer is not OK, or the connection is gone.
     pub fn append(&mut self, message: &[u8]) -> io::Result<()> {
+        self.append_to("INBOX", message)
+    }
+
+    /// Sends APPEND of this message to a mailbox with a literal that is not waited for.
+    ///
+    /// # Errors
+    /// The answer is not OK, or the connection is gone.
+    pub fn append_to(&mut self, mailbox: &str, message: &[u8]) -> io::Result<()> {
         self.tag += 1;
         let tag = format!("t{:06}", self.tag);
-        let mut octets = format!("{tag} APPEND INBOX {{{}+}}\r\n", message.len()).into_bytes();
+        let mut octets = format!("{tag} APPEND {mailbox} {{{}+}}\r\n", message.len()).into_bytes();
         octets.extend_from_slice(message);
         octets.extend_from_slice(b"\r\n");
         self.stream.write_all(&octets)?;

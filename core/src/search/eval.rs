@@ -107,15 +107,22 @@ impl Program {
         reader: &mut Reader<'_>,
         answers: &mut [Option<bool>],
     ) -> Result<(), StoreError> {
-        if !self
-            .open(answers)
-            .any(|(leaf, _)| !matches!(leaf, Leaf::Body(_)))
-        {
+        let (mut dates, mut texts, mut names) = (false, false, Vec::new());
+        for (leaf, _) in self.open(answers) {
+            match leaf {
+                Leaf::Sent(..) => dates = true,
+                Leaf::Text(_) => texts = true,
+                Leaf::Header(name, _) => names.push(name.as_bytes()),
+                _ => {}
+            }
+        }
+        if !dates && !texts && names.is_empty() {
             return Ok(());
         }
         let header = reader.header()?;
-        let day = sent_date(&header);
-        let fields = folded_fields(&header);
+        let day = dates.then(|| sent_date(&header)).flatten();
+        let named = |field: &[u8]| names.iter().any(|n| n.eq_ignore_ascii_case(field));
+        let fields = folded_fields(&header, |name| texts || named(name));
         for (leaf, answer) in self.open(answers) {
             *answer = match leaf {
                 Leaf::Sent(when, date) => Some(day.is_some_and(|day| compare(*when, day, *date))),
@@ -193,15 +200,16 @@ impl Field {
 
 /// The fields with encoded words decoded and case folded; white space behind the colon belongs to the text.
 pub(super) fn folded_lines(header: &[u8]) -> String {
-    let lines = folded_fields(header);
+    let lines = folded_fields(header, |_| true);
     lines
         .iter()
         .flat_map(|f| [f.line(), String::from("\n")])
         .collect()
 }
 
-fn folded_fields(header: &[u8]) -> Vec<Field> {
+fn folded_fields(header: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<Field> {
     header_fields(header)
+        .filter(|(name, _)| wanted(name))
         .map(|(name, value)| {
             let space = value.starts_with(b" ") || value.starts_with(b"\t");
             let space = if space { " " } else { "" };
