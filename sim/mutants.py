@@ -29,13 +29,14 @@ ENVIRONMENT = faults.ENVIRONMENT | {"PILLARBOX_SEEDS": os.environ.get("PILLARBOX
 # What is said of a change that is no program.
 REFUSED = "does not compile"
 # The test programs, in the order they are tried.
-UNIT, TOGETHER = [("core", "--lib")], [("sim", f"--test={name}") for name in "mirror scripts by_hand limits deadlines store_errors replay".split()]
+UNIT, TOGETHER = [("core", "--lib")], [("sim", f"--test={name}") for name in "mirror scripts by_hand limits deadlines store_errors silent list pages search replay".split()]
 
 
 def mutants(files):
     """What can be changed in these files, as faults; and what is said of each."""
-    command = ["cargo", "mutants", "--list", "--json", "-p", "pillarbox-core", *(word for file in files for word in ("-f", file))]
-    found = json.loads(subprocess.run(command, cwd=COPY, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    command = ["cargo", "mutants", "--list", "--json", "-p", "pillarbox-core", "-f"]
+    lists = [subprocess.run([*command, file], cwd=COPY, check=True, stdout=subprocess.PIPE, text=True).stdout for file in files]
+    found = [mutant for said in lists for mutant in json.loads(said)]
     faults, names = [], {}
     for number, mutant in enumerate(found, 1):
         text = (COPY / mutant["file"]).read_text()

@@ -80,11 +80,16 @@ impl Selected {
     /// This session made the change `modseq`, and its client knows all of it: if it is the next one, nothing else happened in between.
     pub(crate) fn made(&mut self, modseq: ModSeq) {
         if modseq.0 == self.told.0 + 1 {
-            self.told = modseq;
-            self.own.retain(|_, m| *m > modseq);
+            self.told_up_to(modseq);
         } else {
             self.heard(modseq);
         }
+    }
+
+    /// The client was told every change up to `modseq`: of own changes only those above it are to be remembered.
+    fn told_up_to(&mut self, modseq: ModSeq) {
+        self.told = self.told.max(modseq);
+        self.own.retain(|_, m| *m > self.told);
     }
 
     /// What this session changed since may not be known to its client: it is told as any change, and HIGHESTMODSEQ stays below it until then.
@@ -281,9 +286,7 @@ impl Telling {
         // What else happened up to a row of a later page is not told.
         selected.holds = self.hold || self.newest > self.changes.to;
         if !self.hold {
-            selected.told = selected.told.max(self.changes.to);
-            let told = selected.told;
-            selected.own.retain(|_, m| *m > told);
+            selected.told_up_to(self.changes.to);
         }
     }
 }
@@ -318,4 +321,58 @@ const ROW: usize = 64;
 /// The UIDs from `first` up to, not including, `end`.
 fn between(first: NonZeroU32, end: NonZeroU32) -> UidSet {
     UidSet::from_ranges((first < end).then(|| (first.get(), end.get() - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{AccountId, MailboxId, UidValidity};
+    use alloc::vec::Vec;
+
+    fn uid(n: usize) -> Uid {
+        u32::try_from(n).ok().and_then(Uid::new).expect("a UID")
+    }
+
+    /// A mailbox whose client was told everything up to this.
+    fn told(highest_modseq: ModSeq) -> Selected {
+        let opened = Opened {
+            mailbox: MailboxRef {
+                owner: AccountId(1),
+                id: MailboxId(1),
+            },
+            name: MailboxName::inbox(),
+            read_only: false,
+            uid_validity: UidValidity(NonZeroU32::MIN),
+            uid_next: NonZeroU32::MIN,
+            highest_modseq,
+            uids: UidSet::new(),
+            keywords: Keywords::from([]),
+            first_unseen: None,
+            recent_from: NonZeroU32::MIN,
+        };
+        Selected::new(&opened, false)
+    }
+
+    #[test]
+    fn own_changes_are_remembered_up_to_a_bound() {
+        let mut selected = told(ModSeq(5));
+        for n in 1..=OWN + 1 {
+            selected.told_flags(uid(n), ModSeq(6));
+        }
+        assert_eq!(selected.own.len(), OWN);
+        selected.told_flags(uid(1), ModSeq(7));
+        assert_eq!(selected.own[&uid(1)], ModSeq(7), "of those there are");
+    }
+
+    #[test]
+    fn own_changes_are_forgotten_once_all_up_to_them_is_told() {
+        let mut selected = told(ModSeq(5));
+        for n in 4..=7 {
+            selected.told_flags(uid(n), ModSeq(n as u64));
+        }
+        let own = |selected: &Selected| selected.own.keys().map(|u| u.get()).collect::<Vec<_>>();
+        assert_eq!(own(&selected), [6, 7]);
+        selected.made(ModSeq(6));
+        assert_eq!(own(&selected), [7]);
+    }
 }
