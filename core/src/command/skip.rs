@@ -26,10 +26,6 @@ impl Task for Skip {
         true
     }
 
-    fn wants_literals(&self) -> bool {
-        true
-    }
-
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         match input {
             Input::Frame(Frame::Lost(..)) => {

@@ -96,20 +96,19 @@ impl Storing {
         let Some(selected) = &mut s.selected else {
             return Step::Gone;
         };
-        // Of a silent change the client only knows all if nobody else made one it was not told of (RFC 9051 §6.4.6).
-        let alone = set.modseq.is_some_and(|m| m.0 == selected.told.0 + 1);
         let room = s.config.limits.output_high_water;
         for at in told..set.rows.len() {
             if s.out.len() >= room {
                 self.telling = Some((set, at));
                 return Step::Again;
             }
-            self.tell_row(&mut s.out, enabled, selected, &set, alone, set.rows[at]);
+            self.tell_row(&mut s.out, enabled, selected, &set, set.rows[at]);
         }
         // A row may be newer than any notice: what else happened up to it is asked for before the tagged answer (RFC 7162 §3.2).
         if let Some(newest) = set.rows.iter().map(|(_, modseq, _)| *modseq).max() {
             selected.heard(newest);
         }
+        // Of a silent change the client only knows all if nobody else made one it was not told of (RFC 9051 §6.4.6).
         if let Some(modseq) = set.modseq {
             selected.made(modseq);
         }
@@ -126,12 +125,11 @@ impl Storing {
         enabled: Enabled,
         selected: &mut Selected,
         set: &FlagsSet,
-        alone: bool,
         (uid, modseq, flags): (Uid, ModSeq, Flags),
     ) {
         let modseqs = enabled.condstore;
         let changed = set.changed.contains(uid);
-        if changed && (alone || !self.change.silent) {
+        if changed && !self.change.silent {
             selected.told_flags(uid, modseq);
         }
         if self.change.silent && !(modseqs && changed) {
