@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What `cargo mutants` can think of in files of the core, tried without building it again for each: says which of it no test finds.
 
-    sim/mutants.py [--again] FILE...
+    sim/mutants.py [--again | --survivors] FILE...
 
 The changes are put into one copy, each behind a number (`sim/switch.py`). What was found is kept in target/mutants, so that a run which was broken off
-goes on; `--again` begins anew with what is committed. Survivors are to be read: each wants a test, or is the same program.
+goes on; `--again` begins anew with what is committed, and `--survivors` tries on that what no test found before. Survivors are to be read: each wants a test, or is the same program.
 """
 import argparse
 import json
@@ -102,6 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE", help="files of the core, or patterns of them")
     parser.add_argument("--again", action="store_true", help="forget what an earlier run found; try what is committed now")
+    parser.add_argument("--survivors", action="store_true", help="of what an earlier run tried, try again what no test found, on what is committed now")
     options = parser.parse_args()
     if options.again or not COPY.exists():
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -109,6 +110,10 @@ def main():
         subprocess.run(["git", "clone", "-q", str(faults.ROOT), str(COPY)], check=True)
     subprocess.run(["git", "checkout", "-q", "."], cwd=COPY, check=True)
     done = json.loads(DONE.read_text()) if DONE.exists() else {}
+    if options.survivors:
+        subprocess.run(["git", "fetch", "-q", "origin", "HEAD"], cwd=COPY, check=True)
+        subprocess.run(["git", "reset", "-q", "--hard", "FETCH_HEAD"], cwd=COPY, check=True)
+        done = {name: found for name, found in done.items() if found}
     chosen, names = mutants(options.files)
     left = switch.put(COPY, [fault for fault in chosen if done.get(names[fault.number]) != REFUSED], ENVIRONMENT)
     done |= {names[fault.number]: REFUSED for fault in left}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use pillarbox_core::effect::{
     Account, Call, Changes, ChangesSince, Effect, ErrorKind, FetchPage, FlagsSet, MailboxRef,
-    MailboxRow, MailboxStatus, Notice, Opened, StoreError,
+    MailboxRow, MailboxStatus, Notice, Opened, SearchPage, StoreError,
 };
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
@@ -238,11 +238,12 @@ const THREE: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 /// INBOX is selected, with messages 1 and 2, at modseq 5.
 fn selected() -> Session {
     let mut session = signed_in();
-    put(&mut session, b"b SELECT INBOX\r\n");
-    let Some(Effect::Open(call)) = effect(&mut session) else {
-        panic!("SELECT opens")
-    };
-    session.handle_reply(call.answer(Ok(Box::new(Opened {
+    select(&mut session, "SELECT", opened());
+    session
+}
+
+fn opened() -> Opened {
+    Opened {
         mailbox: INBOX,
         name: MailboxName::inbox(),
         read_only: false,
@@ -253,13 +254,117 @@ fn selected() -> Session {
         keywords: Arc::from([]),
         recent_from: THREE,
         first_unseen: None,
-    }))));
-    let Some(Effect::Watch(call)) = effect(&mut session) else {
-        panic!("SELECT watches")
+    }
+}
+
+/// Selects a mailbox that the store opens so; what is said.
+fn select(session: &mut Session, command: &str, opened: Opened) -> String {
+    put(session, format!("b {command} INBOX\r\n").as_bytes());
+    let Some(Effect::Open(call)) = effect(session) else {
+        panic!("{command} opens")
+    };
+    session.handle_reply(call.answer(Ok(Box::new(opened))));
+    let Some(Effect::Watch(call)) = effect(session) else {
+        panic!("{command} watches")
     };
     session.handle_reply(call.answer(Ok(())));
+    let (none, said) = effect_and_output(session);
+    assert!(none.is_none(), "{none:?}");
+    said
+}
+
+/// A mailbox is read-only because it was asked for so, or because the store says so (RFC 9051 §6.3.2, §6.3.3).
+#[test]
+fn a_mailbox_is_read_only_for_either_reason() {
+    for (command, read_only) in [("SELECT", true), ("EXAMINE", true), ("EXAMINE", false)] {
+        let mut session = signed_in();
+        let opened = Opened {
+            read_only,
+            ..opened()
+        };
+        let said = select(&mut session, command, opened);
+        let answer = format!("b OK [READ-ONLY] {command} completed\r\n");
+        assert!(said.ends_with(&answer), "{said}");
+        assert!(said.contains("[PERMANENTFLAGS ()]"), "{said}");
+        put(&mut session, b"c STORE 1 +FLAGS (\\Seen)\r\n");
+        let asked = asks_for_changes(&mut session, 5);
+        session.handle_reply(asked.answer(Ok(no_changes(5))));
+        let (none, said) = effect_and_output(&mut session);
+        assert!(none.is_none(), "{none:?}");
+        assert!(said.starts_with("c NO [READ-ONLY]"), "{said}");
+    }
+}
+
+/// SEARCH names every message, however many stand together.
+#[test]
+fn a_long_range_of_numbers_is_told_whole() {
+    let last = 3000;
+    let mut session = signed_in();
+    let uids = UidSet::from_ranges([(1, last)]);
+    let uid_next = NonZeroU32::new(last + 1).expect("not zero");
+    let opened = Opened {
+        uids: uids.clone(),
+        uid_next,
+        recent_from: uid_next,
+        ..opened()
+    };
+    select(&mut session, "SELECT", opened);
+    put(&mut session, b"c SEARCH SEEN\r\n");
+    let Some(Effect::Search(call)) = effect(&mut session) else {
+        panic!("SEARCH searches")
+    };
+    assert_eq!(call.op().uids, uids);
+    let page = SearchPage {
+        uids,
+        ..SearchPage::default()
+    };
+    session.handle_reply(call.answer(Ok(page)));
+    let (Some(Effect::Changes(call)), mut said) = effect_and_output(&mut session) else {
+        panic!("what happened is asked for before the answer")
+    };
+    session.handle_reply(call.answer(Ok(no_changes(5))));
+    said += &effect_and_output(&mut session).1;
+    let told = said
+        .strip_prefix("* SEARCH ")
+        .and_then(|said| said.strip_suffix("\r\nc OK SEARCH completed\r\n"))
+        .expect("numbers and an answer");
+    let told: Vec<u32> = told.split(' ').map(|n| n.parse().expect("one")).collect();
+    assert_eq!(told, (1..=last).collect::<Vec<_>>());
+}
+
+/// Who may sign in without a name is not asked.
+#[test]
+fn nobody_has_no_name() {
+    for command in ["LOGIN \"\" pw", "AUTHENTICATE PLAIN AABwdw=="] {
+        let mut session = connected();
+        put(&mut session, format!("a {command}\r\n").as_bytes());
+        let (none, said) = effect_and_output(&mut session);
+        assert!(none.is_none(), "{none:?}");
+        assert!(said.contains("a NO [AUTHENTICATIONFAILED]"), "{said}");
+    }
+}
+
+/// A client that sends while the store writes is read a little ahead, no more.
+#[test]
+fn little_is_read_while_the_store_writes() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {2000000+}\r\n");
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("APPEND begins an upload")
+    };
+    session.handle_reply(call.answer(Ok(UploadId(7))));
     assert!(effect(&mut session).is_none());
-    session
+    put(&mut session, b"x");
+    let Some(Effect::UploadChunk(_)) = effect(&mut session) else {
+        panic!("the message is handed on")
+    };
+    let mut taken = 0;
+    while let Some(mut slot) = session.recv_slot() {
+        let octets = slot.capacity();
+        slot.put(&vec![b'x'; octets]);
+        taken += octets;
+    }
+    assert!(taken <= 128 << 10, "{taken} octets were taken");
 }
 
 /// The next effect asks what changed since then.

@@ -328,6 +328,7 @@ fn literal_minus() {
 }
 
 fn append() {
+    append_refused();
     let message = |n: usize| filled("Subject: x\r\n\r\n", n);
     both_ways(
         || Talk::signed_in(|l| l.append = 60),
@@ -353,6 +354,29 @@ fn append() {
                 said.starts_with("f NO [TOOBIG]") && said.contains("* BYE"),
                 "{said}"
             );
+            talk.ended(CloseReason::TooBig);
+        },
+    );
+}
+
+/// What is refused for another reason is dropped up to the same size, the messages behind it too.
+fn append_refused() {
+    let message = |n: usize| filled("Subject: x\r\n\r\n", n);
+    let (most, more) = (message(60), message(61));
+    both_ways(
+        || Talk::signed_in(|l| l.append = 60),
+        |mut talk| {
+            for name in ["none", "&-&"] {
+                talk.says(&format!("a APPEND {name} {{60+}}\r\n{most}"), "a NO [");
+                let two = format!("b APPEND {name} {{60+}}\r\n{most} {{60+}}\r\n{most}");
+                talk.says(&two, "b NO [");
+            }
+            talk.lives();
+            talk.bystander();
+            let said = talk.ask(&format!(
+                "c APPEND none {{60+}}\r\n{most} {{61+}}\r\n{more}"
+            ));
+            assert!(said.starts_with("* BYE [TOOBIG]"), "{said}");
             talk.ended(CloseReason::TooBig);
         },
     );
@@ -444,6 +468,7 @@ fn tag() {
 }
 
 fn sasl() {
+    sasl_line();
     // Base64 of NUL, `tim`, NUL, and x as often as it takes.
     let response = |size: usize| format!("AHRpbQB4{}", "eHh4".repeat((size - 8) / 4));
     both_ways(
@@ -464,6 +489,27 @@ fn sasl() {
             talk.says(&response(44), "d BAD [TOOBIG]");
             talk.lives();
             talk.bystander();
+            talk.says("e AUTHENTICATE PLAIN", "+ ");
+            talk.says(&response(40), "e NO [AUTHENTICATIONFAILED]");
+        },
+    );
+}
+
+/// A response that is no line any more is refused as well, and one that is longer than is skipped ends the session.
+fn sasl_line() {
+    let set = |l: &mut Limits| {
+        l.line_before_login = 100;
+        l.skip = 1000;
+    };
+    both_ways(
+        || Talk::new(set),
+        |mut talk| {
+            talk.says("a AUTHENTICATE PLAIN", "+ ");
+            talk.says(&"x".repeat(101), "a BAD [TOOBIG]");
+            talk.lives();
+            talk.says("b AUTHENTICATE PLAIN", "+ ");
+            talk.says(&"x".repeat(1001), "b BAD [TOOBIG]");
+            talk.ended(CloseReason::TooBig);
         },
     );
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Buf;
-use pillarbox_core::effect::{Effect, ErrorKind, Reply, StoreError};
+use bytes::{Buf, Bytes};
+use pillarbox_core::date::DateTime;
+use pillarbox_core::effect::{Effect, ErrorKind, FetchPage, Reply, Row, StoreError};
+use pillarbox_core::flag::Flags;
+use pillarbox_core::id::{EmailId, ModSeq, ThreadId, Uid};
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, CloseReason, Config, Event, Peer, Session};
 use pillarbox_sim::answered;
@@ -100,6 +103,10 @@ struct Server {
     accounts: StaticAccounts,
     /// What fails next, once.
     failing: Option<(&'static str, ErrorKind)>,
+    /// How often it passes before.
+    passes: usize,
+    /// Answers an effect in place of the store.
+    tamper: fn(Effect) -> Result<Reply, Effect>,
     failed: usize,
     logged: usize,
     closed: Option<CloseReason>,
@@ -114,6 +121,8 @@ impl Server {
             backend: Memory::with_validity(1_700_000_000),
             accounts: StaticAccounts::new().with("tim", "pw"),
             failing: None,
+            passes: 0,
+            tamper: Err,
             failed: 0,
             logged: 0,
             closed: None,
@@ -163,10 +172,19 @@ impl Server {
 
     fn answer(&mut self, effect: Effect) -> Reply {
         let fails = |failing: &mut (&str, ErrorKind)| failing.0 == effect.name();
-        if let Some((_, kind)) = self.failing.take_if(fails) {
-            self.failed += 1;
-            return effect.fail(StoreError::new(kind, "It failed\r\nx OK"));
+        match self.passes.checked_sub(1) {
+            Some(less) if self.failing.as_mut().is_some_and(fails) => self.passes = less,
+            _ => {
+                if let Some((_, kind)) = self.failing.take_if(fails) {
+                    self.failed += 1;
+                    return effect.fail(StoreError::new(kind, "It failed\r\nx OK"));
+                }
+            }
         }
+        let effect = match (self.tamper)(effect) {
+            Ok(reply) => return reply,
+            Err(effect) => effect,
+        };
         match effect {
             // No other session is there to tell of.
             Effect::Watch(call) => call.answer(Ok(())),
@@ -260,20 +278,109 @@ fn what_the_session_does_besides_may_fail() {
     }
 }
 
-/// Once its length is told, a body that cannot be read leaves no other way out.
+/// Once its length is told, a body that cannot be read leaves no other way out; before that NIL stands for it.
 #[test]
 fn a_body_that_fails_inside_its_literal_ends_the_session() {
+    for (read, answer) in [(1, "* 1 FETCH (BODY[] NIL)\r\nt NO [UNAVAILABLE]"), (2, "")] {
+        let mut server = Server::new();
+        for command in [LOGIN, LARGE, SELECT] {
+            server.command(command);
+        }
+        server.failing = Some(("ReadBody", ErrorKind::Unavailable));
+        server.passes = read - 1;
+        let said = server.command("FETCH 1 BODY.PEEK[]");
+        assert_eq!(server.failed, 1);
+        assert!(!said.contains("t OK"), "{said}");
+        assert!(said.starts_with(answer), "{said}");
+        let ended = (read == 2).then_some(CloseReason::ServerBug);
+        assert_eq!(server.closed, ended, "read {read}");
+        assert_eq!(said.contains("\r\nt "), ended.is_none(), "read {read}");
+    }
+}
+
+/// A store that has less of a message than it said is not asked for ever.
+#[test]
+fn a_body_that_is_too_short_is_damaged() {
     let mut server = Server::new();
     for command in [LOGIN, LARGE, SELECT] {
         server.command(command);
     }
-    server.failing = Some(("ReadBody", ErrorKind::Unavailable));
-    let said = server.command("FETCH 1 BODY.PEEK[]");
-    assert!(!said.contains("t OK"), "{said}");
-    match server.closed {
-        Some(reason) => assert_eq!(reason, CloseReason::ServerBug),
-        None => assert!(said.contains("t NO [UNAVAILABLE]"), "{said}"),
+    server.tamper = |effect| match effect {
+        Effect::ReadBody(call) => Ok(call.answer(Ok(Bytes::new()))),
+        effect => Err(effect),
+    };
+    let said = server.command("FETCH 1 (BINARY.PEEK[1])");
+    assert!(said.starts_with("* 1 FETCH (BINARY[1] NIL)\r\n"), "{said}");
+    assert!(said.contains("t NO [CORRUPTION]"), "{said}");
+}
+
+/// The row of message 1, as this makes it.
+fn rows(effect: Effect, change: fn(&mut Row)) -> Result<Reply, Effect> {
+    let Effect::Fetch(call) = effect else {
+        return Err(effect);
+    };
+    let mut row = Row {
+        uid: Uid::new(1).expect("not zero"),
+        modseq: ModSeq(2),
+        flags: Flags::default(),
+        size: 3,
+        internal_date: DateTime {
+            unix: NOW.unix,
+            zone_minutes: 0,
+        },
+        save_date: NOW.unix,
+        email_id: EmailId(1),
+        thread_id: ThreadId(1),
+        envelope: Bytes::new(),
+        body: Bytes::new(),
+        body_structure: Bytes::new(),
+        structure: Bytes::new(),
+        header: Bytes::new(),
+        inline: None,
+        damaged: None,
+    };
+    change(&mut row);
+    let page = FetchPage {
+        rows: vec![row],
+        ..FetchPage::default()
+    };
+    Ok(call.answer(Ok(page)))
+}
+
+/// What is known of a message whose content is damaged is told; what is not, is not made up (RFC 5530 §3).
+#[test]
+fn a_damaged_message_has_its_flags_and_sizes() {
+    let mut server = Server::new();
+    for command in [LOGIN, MAIL, SELECT] {
+        server.command(command);
     }
+    server.tamper = |effect| {
+        rows(effect, |row| {
+            row.damaged = Some(StoreError::new(ErrorKind::Corruption, "Damaged"));
+        })
+    };
+    let known = "(UID 1 FLAGS (\\Recent) RFC822.SIZE 3 MODSEQ (2))";
+    let said = server.command("FETCH 1 (UID FLAGS RFC822.SIZE MODSEQ)");
+    assert!(said.contains(&format!("* 1 FETCH {known}\r\n")), "{said}");
+    assert!(said.contains("t OK"), "{said}");
+    let items = "ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BINARY.SIZE[1]";
+    for item in items.split(' ') {
+        let said = server.command(&format!("FETCH 1 (UID {item})"));
+        assert!(said.starts_with("t NO [CORRUPTION]"), "{item}: {said}");
+    }
+}
+
+/// A store of one's own may have a message of no octets: that has an empty header, not none.
+#[test]
+fn a_message_of_no_octets_has_a_header() {
+    let mut server = Server::new();
+    for command in [LOGIN, MAIL, SELECT] {
+        server.command(command);
+    }
+    server.tamper = |effect| rows(effect, |row| row.size = 0);
+    let said = server.command("FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[HEADER.FIELDS (TO)])");
+    let fetched = "* 1 FETCH (BODY[HEADER] {0}\r\n BODY[HEADER.FIELDS (TO)] {0}\r\n)\r\n";
+    assert!(said.starts_with(fetched), "{said}");
 }
 
 /// Before its length is told, NIL stands for it, and it is not asked for again.

@@ -286,6 +286,42 @@ mod tests {
         Some(row)
     }
 
+    #[test]
+    fn what_is_done_is_spent() {
+        let below = |parent| (1000..2000).map(move |n| alloc::format!("{parent}/{n}"));
+        let names = [String::from("a")].into_iter().chain(below("a"));
+        let rows: Vec<_> = names
+            .chain(below("b"))
+            .filter_map(|name| row(&name, 3))
+            .collect();
+        let patterns = [b"a", b"b"].map(|p| Pattern::from_wire(b"", p, true).expect("a pattern"));
+        let steps = |name| patterns.iter().map(|p| p.steps(name)).sum::<usize>();
+        // Of a name that matches neither, all have as many octets.
+        let (short, long) = (steps("a"), steps("a/1000"));
+        let wanted = Wanted {
+            patterns: patterns.to_vec(),
+            subscribed: true,
+            special_use: false,
+            recursive: true,
+            lsub: false,
+        };
+        let mut names = Names::new(rows);
+        assert!(matches!(names.next(&wanted, &mut 0), Next::Later));
+        let mut spent = |name| {
+            let mut left = usize::MAX;
+            let Next::Line(line) = names.next(&wanted, &mut left) else {
+                panic!("{name} is told")
+            };
+            assert_eq!(line.row.name.as_str(), name);
+            usize::MAX - left
+        };
+        // Every name is looked at, then what is below the first.
+        assert_eq!(spent("a"), short + 2000 * long + LINE + 1000 / MARKS);
+        // The names below it, and their parent once more for each; then what is below the next.
+        let others = 1000 * (long + 2 * LINE);
+        assert_eq!(spent("b"), others + long + LINE + 1000 / MARKS);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(500))]
         #[test]
