@@ -508,7 +508,12 @@ fn sasl_line() {
             talk.says(&"x".repeat(101), "a BAD [TOOBIG]");
             talk.lives();
             talk.says("b AUTHENTICATE PLAIN", "+ ");
-            talk.says(&"x".repeat(1001), "b BAD [TOOBIG]");
+            let said = talk.ask(&"x".repeat(1001));
+            let lines: Vec<_> = said.lines().collect();
+            assert!(
+                matches!(lines[..], [bad, bye] if bad.starts_with("b BAD [TOOBIG]") && bye.starts_with("* BYE")),
+                "{said}"
+            );
             talk.ended(CloseReason::TooBig);
         },
     );
