@@ -25,7 +25,8 @@ COPY, DONE = FOLDER / "copy", FOLDER / "done.json"
 # Seconds until a test program stands still, seconds of computing more than it needs as it is, and what it may hold: a change may make it wait or go
 # on for ever, or grow.
 STILL, MORE, MEMORY = 120, 10, 4 << 30
-ENVIRONMENT = faults.ENVIRONMENT | {"PILLARBOX_SEEDS": os.environ.get("PILLARBOX_SEEDS", "100")}
+# What is built has a folder of its own: programs of the faults' copy would have the same names.
+ENVIRONMENT = faults.ENVIRONMENT | {"CARGO_TARGET_DIR": str(FOLDER / "target"), "PILLARBOX_SEEDS": os.environ.get("PILLARBOX_SEEDS", "100")}
 # What is said of a change that is no program.
 REFUSED = "does not compile"
 # The test programs, in the order they are tried.
@@ -105,8 +106,9 @@ def main():
     parser.add_argument("--survivors", action="store_true", help="of what an earlier run tried, try again what no test found, on what is committed now")
     options = parser.parse_args()
     if options.again or not COPY.exists():
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir(parents=True)
+        shutil.rmtree(COPY, ignore_errors=True)
+        DONE.unlink(missing_ok=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         subprocess.run(["git", "clone", "-q", str(faults.ROOT), str(COPY)], check=True)
     subprocess.run(["git", "checkout", "-q", "."], cwd=COPY, check=True)
     done = json.loads(DONE.read_text()) if DONE.exists() else {}
