@@ -2,6 +2,8 @@
 
 use pillarbox_core::message::{Scanner, thread_ids};
 
+#[cfg(feature = "sqlite")]
+use crate::pack::{Files, Place};
 use crate::record::Derived;
 use crate::table::Result;
 use crate::upload::{Upload, WINDOW};
@@ -16,21 +18,34 @@ pub(crate) fn derive(upload: &mut Upload) -> Result<Derived> {
     Ok(scan.finish())
 }
 
+/// Scans a body that is in the packs.
+#[cfg(feature = "sqlite")]
+pub(crate) fn derive_stored(files: &Files, place: Place) -> Result<Derived> {
+    let mut scan = Scan::default();
+    let mut offset = 0;
+    while offset < place.size {
+        let window = files.read(place, offset, WINDOW)?;
+        scan.feed(&window);
+        offset += window.len() as u64;
+    }
+    Ok(scan.finish())
+}
+
 /// Scans the structure, and collects the header up to a bound for the thread keys.
 #[derive(Default)]
-pub(crate) struct Scan {
+struct Scan {
     scanner: Scanner,
     header: Vec<u8>,
 }
 
 impl Scan {
-    pub(crate) fn feed(&mut self, octets: &[u8]) {
+    fn feed(&mut self, octets: &[u8]) {
         self.scanner.feed(octets);
         let keep = octets.len().min(HEADER - self.header.len());
         self.header.extend_from_slice(&octets[..keep]);
     }
 
-    pub(crate) fn finish(self) -> Derived {
+    fn finish(self) -> Derived {
         let structure = self.scanner.finish();
         let header_len = structure.header_len();
         let header = usize::try_from(header_len)

@@ -97,6 +97,10 @@ pub(crate) trait Tables {
     fn put_thread(&mut self, owner: AccountId, hash: u64, thread: ThreadId) -> Result<()>;
     /// Its numbers, and of its forms at least those asked for.
     fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived>;
+    /// Octets of messages that were scanned for what had to be computed anew.
+    fn scanned(&self) -> u64 {
+        0
+    }
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes>;
     /// Keeps the octets of an upload as the content of this message.
     fn put_content(

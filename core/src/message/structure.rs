@@ -94,11 +94,14 @@ impl Entry {
 
     /// Whether SEARCH looks at it: text/*, message/*, and multiparts that are none (RFC 9051 §6.4.4).
     fn is_searched(&self) -> bool {
-        let begins = |name: &[u8]| {
-            let media = self.media.get(..name.len());
-            media.is_some_and(|m| m.eq_ignore_ascii_case(name))
-        };
-        self.kind == Kind::Leaf && (self.text || begins(b"\"message\"") || begins(b"\"multipart\""))
+        let named = self.text || self.is_named(b"\"message\"") || self.is_named(b"\"multipart\"");
+        self.kind == Kind::Leaf && named
+    }
+
+    /// Whether its media type begins so.
+    fn is_named(&self, name: &[u8]) -> bool {
+        let media = self.media.get(..name.len());
+        media.is_some_and(|m| m.eq_ignore_ascii_case(name))
     }
 }
 
@@ -290,7 +293,9 @@ impl Structure {
 }
 
 /// The version of the stored form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The one before: a multipart within another may end behind the line end of its last delimiter, which belongs to the delimiter that follows.
+const V1: u8 = 1;
 
 impl Structure {
     /// The form a store keeps: versioned and with a checksum.
@@ -325,12 +330,31 @@ impl Structure {
         out
     }
 
-    /// Reads what [`Structure::encode`] wrote; `None` for anything else, which is then to be computed anew.
+    /// Whether what a store has kept is what it would keep of the message today. Of what is not, the structure, BODY and BODYSTRUCTURE are to be
+    /// computed anew from the message.
+    #[must_use]
+    pub fn is_current(octets: &[u8]) -> bool {
+        match octets.first() {
+            Some(&VERSION) => true,
+            Some(&V1) => Self::decode(octets).is_some_and(|s| !s.has_inner_multipart()),
+            _ => false,
+        }
+    }
+
+    fn has_inner_multipart(&self) -> bool {
+        let mut inner = self.parts.iter().skip(1);
+        // One without parts is a leaf.
+        inner.any(|part| part.kind == Kind::Multipart || part.is_named(b"\"multipart\""))
+    }
+
+    /// Reads what [`Structure::encode`] wrote, of the version before, too; `None` for anything else, which is then to be computed anew.
     #[must_use]
     pub fn decode(octets: &[u8]) -> Option<Self> {
         let (content, sum) = octets.split_last_chunk::<4>()?;
         (checksum(content) == u32::from_le_bytes(*sum)).then_some(())?;
-        let mut rest = content.strip_prefix(&[VERSION])?;
+        let (&(VERSION | V1), mut rest) = content.split_first()? else {
+            return None;
+        };
         let count = get(&mut rest)?;
         let mut parts = Vec::new();
         for at in 0..count {

@@ -84,7 +84,8 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
                     from = message.uid.get();
                     continue;
                 }
-                if !page.rows.is_empty() && used >= op.budget {
+                let enough = used >= op.budget || t.scanned() >= WORK;
+                if !page.rows.is_empty() && enough {
                     page.resume = Some(message.uid);
                     return Ok(page);
                 }
@@ -213,7 +214,7 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
             let messages = t.messages(mailbox.id, from, last, PAGE)?;
             let full = messages.len() == PAGE;
             for message in messages {
-                if spent >= SEARCH_WORK {
+                if spent >= WORK {
                     page.resume = Some(message.uid);
                     return Ok(page);
                 }
@@ -302,9 +303,11 @@ impl Candidate for Found<'_> {
         self.header_len.unwrap_or(0)
     }
     fn text_parts(&mut self) -> Result<Vec<TextPart>> {
+        let before = self.tables.scanned();
         let derived = self
             .tables
             .derived(self.message.email_id, Fields::STRUCTURE)?;
+        self.spent += self.tables.scanned() - before;
         Ok(Structure::decode(&derived.structure)
             .map(|s| s.text_parts().collect())
             .unwrap_or_default())
@@ -358,8 +361,8 @@ fn octets(n: u64) -> usize {
 }
 
 const PAGE: usize = 256;
-/// Octets read by one page of a search.
-const SEARCH_WORK: u64 = 8 << 20;
+/// Octets read by one page of a search, or scanned for one of a fetch.
+const WORK: u64 = 8 << 20;
 const DERIVED: u16 = Fields::ENVELOPE.0
     | Fields::BODY.0
     | Fields::BODY_STRUCTURE.0

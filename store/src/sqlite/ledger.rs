@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::checkpoint::Log;
 use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
+use super::renewed::Renewed;
 use super::tables::{Transaction, order};
 use crate::pack::{Aside, Files, Writer};
 use crate::table::Result;
@@ -16,6 +17,7 @@ pub(super) struct Ledger {
     pub pack: Writer,
     pub files: std::sync::Arc<Files>,
     pub doubt: std::sync::Arc<Doubt>,
+    pub renewed: std::sync::Arc<Renewed>,
     pub log: Log,
 }
 
@@ -77,7 +79,9 @@ impl Ledger {
 
     /// The tables in the present transaction.
     pub(super) fn tables(&mut self) -> Transaction<'_> {
-        Transaction::new(&self.conn, &self.files, Some(&mut self.pack)).doubting(&self.doubt)
+        Transaction::new(&self.conn, &self.files, Some(&mut self.pack))
+            .doubting(&self.doubt)
+            .renewing(&self.renewed)
     }
 
     /// The tables as they are, for looking.

@@ -10,6 +10,7 @@ mod ledger;
 mod queue;
 mod reclaim;
 mod recover;
+mod renewed;
 mod replay;
 mod schema;
 mod tables;
@@ -40,6 +41,7 @@ use doubt::Doubt;
 use known::Known;
 use ledger::Ledger;
 use queue::Queue;
+use renewed::Renewed;
 use tidy::Ages;
 use upkeep::Rules;
 
@@ -188,6 +190,7 @@ struct Shared {
     known: Known,
     reserve: Arc<Reserve>,
     doubt: Arc<Doubt>,
+    renewed: Arc<Renewed>,
 }
 
 impl Embedded {
@@ -212,6 +215,7 @@ impl Embedded {
             known: Known::default(),
             reserve,
             doubt: ledger.doubt.clone(),
+            renewed: ledger.renewed.clone(),
         });
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(ledger, shared.clone(), options.rules());
@@ -389,6 +393,7 @@ impl Folder {
             pack: pack.map_err(at(&self.packs))?,
             files,
             doubt: Arc::new(doubt),
+            renewed: Arc::default(),
             log: checkpoint::Log::new(self.index.with_extension("sqlite-wal")),
         };
         ledger.log.bound(&ledger.conn, &ledger.doubt);

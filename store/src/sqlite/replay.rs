@@ -11,12 +11,11 @@ use pillarbox_core::set::UidSet;
 use rusqlite::Connection;
 
 use super::tables::{Transaction, failed, signed};
-use crate::derive::Scan;
+use crate::derive::derive_stored;
 use crate::ops;
 use crate::pack::{Counters, Entry, Files, Home, Named, Place};
-use crate::record::{Derived, Mailbox, Message};
+use crate::record::{Mailbox, Message};
 use crate::table::{Result, Tables};
-use crate::upload::WINDOW;
 
 /// Puts entries into an index, in their order.
 pub(super) struct Replay<'a> {
@@ -187,7 +186,7 @@ impl<'a> Replay<'a> {
         thread: ThreadId,
         place: Place,
     ) -> Result<()> {
-        let derived = match derive(self.files, place) {
+        let derived = match derive_stored(self.files, place) {
             Err(e) if e.kind == ErrorKind::Corruption => {
                 self.damaged += 1;
                 return Ok(());
@@ -288,15 +287,4 @@ fn resolve(mailbox: &mut Mailbox, system: SystemFlags, keywords: &[String]) -> R
     let (keywords, flags) = ops::resolve(&mailbox.keywords, &names)?;
     mailbox.keywords = keywords;
     Ok(flags)
-}
-
-fn derive(files: &Files, place: Place) -> Result<Derived> {
-    let mut scan = Scan::default();
-    let mut offset = 0;
-    while offset < place.size {
-        let window = files.read(place, offset, WINDOW)?;
-        scan.feed(&window);
-        offset += window.len() as u64;
-    }
-    Ok(scan.finish())
 }

@@ -10,10 +10,13 @@ use pillarbox_core::effect::{ErrorKind, Fields, SpecialUse, StoreError};
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::message::Structure;
 use pillarbox_core::set::UidSet;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::doubt::Doubt;
+use super::renewed::Renewed;
+use crate::derive::derive_stored;
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Body, Entry, Files, Home, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
@@ -31,6 +34,9 @@ pub(super) struct Transaction<'a> {
     forms: Option<CachedStatement<'a>>,
     places: Option<CachedStatement<'a>>,
     doubt: Option<&'a Doubt>,
+    renewed: Option<&'a Renewed>,
+    /// Octets of messages that were scanned.
+    scanned: u64,
 }
 
 impl<'a> Transaction<'a> {
@@ -47,6 +53,8 @@ impl<'a> Transaction<'a> {
             forms: None,
             places: None,
             doubt: None,
+            renewed: None,
+            scanned: 0,
         }
     }
 
@@ -54,6 +62,12 @@ impl<'a> Transaction<'a> {
     pub(super) fn doubting(self, doubt: &'a Doubt) -> Self {
         let doubt = Some(doubt);
         Self { doubt, ..self }
+    }
+
+    /// What is computed anew is kept there.
+    pub(super) fn renewing(self, renewed: &'a Renewed) -> Self {
+        let renewed = Some(renewed);
+        Self { renewed, ..self }
     }
 
     fn failed(&self, e: rusqlite::Error) -> StoreError {
@@ -186,6 +200,31 @@ impl<'a> Transaction<'a> {
             values,
         )?;
         Ok(())
+    }
+
+    /// What a message has instead of what an earlier version computed.
+    pub(super) fn renew_cold(&self, email: EmailId, d: &Derived) -> Result<()> {
+        let forms = [&d.body[..], &d.body_structure[..], &d.structure[..]];
+        let values = params![signed(email.0), forms[0], forms[1], forms[2]];
+        let sql = "UPDATE cold SET body = ?2, body_structure = ?3, structure = ?4 WHERE email = ?1";
+        self.run(sql, values).map(drop)
+    }
+
+    /// Scans a message of which an earlier version computed `old`; that stays where the message is damaged.
+    fn renew(&mut self, email: EmailId, old: Derived) -> Result<Derived> {
+        if let Some(new) = self.renewed.and_then(|r| r.get(email)) {
+            return Ok(new);
+        }
+        let place = self.place(email)?.ok_or_else(missing)?;
+        self.scanned += place.size;
+        let new = match derive_stored(self.files, place) {
+            Err(e) if e.kind == ErrorKind::Corruption => return Ok(old),
+            new => new?,
+        };
+        if let Some(renewed) = self.renewed {
+            renewed.keep(email, &new);
+        }
+        Ok(new)
     }
 }
 
@@ -488,16 +527,26 @@ impl Tables for Transaction<'_> {
                     Ok(Bytes::new())
                 }
             };
-            Ok(Derived {
+            let found = Derived {
                 header_len: number(r, 0)?,
                 envelope: form(Fields::ENVELOPE, 1)?,
                 body: form(Fields::BODY, 2)?,
                 body_structure: form(Fields::BODY_STRUCTURE, 3)?,
                 structure: form(Fields::STRUCTURE, 4)?,
                 threads: Vec::new(),
-            })
+            };
+            let is_old =
+                fields.0 & OF_STRUCTURE != 0 && !Structure::is_current(r.get_ref(4)?.as_blob()?);
+            Ok((found, is_old))
         });
-        found.map_err(|e| self.failed(e))?.ok_or_else(missing)
+        match found.map_err(|e| self.failed(e))?.ok_or_else(missing)? {
+            (old, true) => self.renew(email, old),
+            (found, false) => Ok(found),
+        }
+    }
+
+    fn scanned(&self) -> u64 {
+        self.scanned
     }
 
     fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
@@ -664,3 +713,5 @@ pub(super) fn unavailable() -> StoreError {
 }
 
 pub(super) const VIEW_GRACE: i64 = 3600;
+/// What comes of the structure of a message.
+const OF_STRUCTURE: u16 = Fields::BODY.0 | Fields::BODY_STRUCTURE.0 | Fields::STRUCTURE.0;

@@ -199,8 +199,9 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
             slot.send(effect.fail(shared.doubt.judge(e)));
             continue;
         }
-        let transaction = Transaction::new(conn, &shared.files, None);
-        let mut transaction = transaction.doubting(&shared.doubt);
+        let mut transaction = Transaction::new(conn, &shared.files, None)
+            .doubting(&shared.doubt)
+            .renewing(&shared.renewed);
         let done = ops::run(&mut transaction, &shared.uploads, effect);
         // Nothing was written; an error here shows again at the next BEGIN.
         let _ = order(conn, "ROLLBACK");

@@ -109,7 +109,8 @@ impl Upkeep {
         } else if let Some(thread) = self.thread.take() {
             self.thread = tidy::threads(ledger, thread)?;
         } else {
-            return Ok(false);
+            // There is no need of it: it takes none of the last room.
+            return Ok(self.has_much_room() && ledger.renewed.clone().write(ledger)?);
         }
         Ok(true)
     }

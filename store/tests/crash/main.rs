@@ -16,6 +16,7 @@ mod known;
 mod log;
 mod process;
 mod random;
+mod structures;
 mod work;
 
 use std::path::Path;
@@ -47,6 +48,7 @@ fn child() {
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "fill" => faults::fill(&child),
+        "structures" => structures::check(&child),
         other => match Command::from_word(other) {
             Some(command) => commands::child(&child, command, task),
             None => panic!("no child does {other}"),
@@ -141,4 +143,10 @@ fn what_was_acknowledged_survives_when_the_index_has_no_room_for_its_log() {
 fn a_full_disk_takes_no_mail_and_lets_it_be_deleted() {
     let place = Place::new("fill");
     process::run(&place.0.join("root"), "fill", 1, 0, false);
+}
+
+#[test]
+fn what_an_earlier_version_computed_of_messages_is_computed_anew() {
+    let place = Place::new("structures");
+    process::run(&place.0.join("root"), "structures", 1, 0, false);
 }
