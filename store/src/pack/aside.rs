@@ -25,6 +25,7 @@ pub(crate) struct Aside {
     len: u64,
     loose: u64,
     parts: usize,
+    block: Vec<u8>,
 }
 
 /// One body in it.
@@ -40,8 +41,8 @@ pub(crate) struct Part {
 }
 
 impl Aside {
-    /// `name`: no other that is being made has it.
-    pub(crate) fn create(files: &Arc<Files>, opener: &Opener, name: u64) -> Result<Self> {
+    pub(crate) fn create(files: &Arc<Files>, opener: &Opener) -> Result<Self> {
+        let name = files.next_aside();
         let path = files.dir().join(format!("{name:016x}{UNFINISHED}"));
         let file = opener(&path, true).map_err(failed)?;
         let aside = Self {
@@ -51,6 +52,7 @@ impl Aside {
             len: SEGMENT_HEAD as u64,
             loose: 0,
             parts: 0,
+            block: Vec::with_capacity(BLOCK + CRC),
         };
         let head = record::segment_head(files.secret);
         aside.write(&head, 0).map(|()| aside)
@@ -64,31 +66,44 @@ impl Aside {
 
     /// Writes one more body.
     pub(crate) fn add(&mut self, body: &mut dyn Body) -> Result<Part> {
-        let mut part = Part {
+        let mut part = self.begin(body.size());
+        body.each_window(&mut |window| self.push(&mut part, window))?;
+        self.end();
+        Ok(part)
+    }
+
+    /// Begins one more body, of so many octets.
+    pub(crate) fn begin(&mut self, size: u64) -> Part {
+        let part = Part {
             number: self.parts,
             at: self.len,
-            size: body.size(),
+            size,
             blocks: 0,
         };
-        self.len += head_len();
-        let mut block = Vec::with_capacity(BLOCK + CRC);
-        body.each_window(&mut |window| {
-            let crc = crc32c::crc32c(window).to_le_bytes();
-            part.blocks = crc32c::crc32c_append(part.blocks, &crc);
-            block.clear();
-            block.extend_from_slice(window);
-            block.extend(crc);
-            self.write(&block, self.len)?;
-            self.len += block.len() as u64;
-            self.loose += block.len() as u64;
-            if self.loose >= LOOSE {
-                self.sync()?;
-            }
-            Ok(())
-        })?;
-        self.len = part.end();
+        self.len = part.body();
+        part
+    }
+
+    /// Writes its next block.
+    pub(crate) fn push(&mut self, part: &mut Part, window: &[u8]) -> Result<()> {
+        let crc = crc32c::crc32c(window).to_le_bytes();
+        part.blocks = crc32c::crc32c_append(part.blocks, &crc);
+        self.block.clear();
+        self.block.extend_from_slice(window);
+        self.block.extend(crc);
+        self.write(&self.block, self.len)?;
+        self.len += self.block.len() as u64;
+        self.loose += self.block.len() as u64;
+        if self.loose >= LOOSE {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, with all its blocks.
+    pub(crate) fn end(&mut self) {
+        self.len += (TAIL.len() + CRC) as u64;
         self.parts += 1;
-        Ok(part)
     }
 
     /// Makes what was added durable: a little at a time, since others' syncs wait for this one's octets.
@@ -131,13 +146,18 @@ impl Part {
     /// The record's head and tail, and its whole checksum.
     pub(super) fn frame(&self, entry: &Entry, secret: Secret) -> (Vec<u8>, Vec<u8>, u32) {
         let (head, check) = record::encode(entry, self.size, secret);
-        let blocks = self.size.div_ceil(BLOCK as u64) * CRC as u64;
-        let blocks_len = usize::try_from(blocks)
-            .expect("an address space has room for a checksum of each block");
-        let whole = crc32c::crc32c_combine(check, self.blocks, blocks_len);
+        let whole = self.whole(check);
         let mut tail = TAIL.to_vec();
         tail.extend(whole.to_le_bytes());
         (head, tail, whole)
+    }
+
+    /// The checksum of a record with this body, whose head has that one.
+    pub(super) fn whole(&self, head: u32) -> u32 {
+        let blocks = self.size.div_ceil(BLOCK as u64) * CRC as u64;
+        let blocks_len = usize::try_from(blocks)
+            .expect("an address space has room for a checksum of each block");
+        crc32c::crc32c_combine(head, self.blocks, blocks_len)
     }
 
     /// Where its octets begin.
@@ -148,10 +168,6 @@ impl Part {
     /// Where its tail stands.
     pub(super) fn tail(&self) -> u64 {
         self.body() + stored(self.size)
-    }
-
-    fn end(&self) -> u64 {
-        self.tail() + (TAIL.len() + CRC) as u64
     }
 }
 

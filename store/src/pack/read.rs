@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(crate) struct Files {
     pub(super) guess: bool,
     open: Mutex<BTreeMap<u64, Arc<File>>>,
     readers: RwLock<()>,
+    /// How many segments were begun aside.
+    asides: AtomicU64,
 }
 
 impl Files {
@@ -31,6 +34,7 @@ impl Files {
             guess: false,
             open: Mutex::default(),
             readers: RwLock::default(),
+            asides: AtomicU64::new(0),
         }
     }
 
@@ -56,6 +60,11 @@ impl Files {
 
     pub(crate) fn path(&self, segment: u64) -> PathBuf {
         self.dir.join(file_name(segment))
+    }
+
+    /// A number that no other segment made aside has.
+    pub(super) fn next_aside(&self) -> u64 {
+        self.asides.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Every segment's number, ascending.

@@ -14,7 +14,7 @@ pub(super) struct Record {
     pub place: Place,
     /// The checksum of its checksums, as it says.
     pub whole: u32,
-    head_check: u32,
+    pub head_check: u32,
     /// Where the next one begins.
     pub end: u64,
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::aside::Part;
 use super::record::{self, Record};
 use super::{BLOCK, Entry, Files, MAGIC, Place, SEGMENT_HEAD, Secret, V1, V2};
 
@@ -153,6 +154,12 @@ impl Batch {
     pub(crate) fn is_whole_at(&self, place: Place) -> io::Result<bool> {
         let record = self.records.iter().find(|r| r.place == place);
         record.map_or(Ok(false), |r| r.is_whole(&self.file))
+    }
+
+    /// Whether that is a copy of the message there, and every block of it right.
+    pub(crate) fn is_whole_in(&self, place: Place, copy: &Part) -> bool {
+        let record = self.records.iter().find(|r| r.place == place);
+        record.is_some_and(|r| r.whole == copy.whole(r.head_check))
     }
 
     /// Reads every block: the places of records that are damaged.

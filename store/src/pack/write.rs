@@ -120,6 +120,11 @@ impl Writer {
         told.inspect_err(|_| self.cut(self.begun()))
     }
 
+    /// A segment that can be begun in later.
+    pub(crate) fn aside(&self) -> Result<Aside> {
+        Aside::create(&self.files, &self.opener)
+    }
+
     fn tell_cuts(&mut self) -> Result<()> {
         self.told.clear();
         for (segment, end) in self.cuts.clone() {

@@ -99,11 +99,11 @@ impl Ahead {
             lock(upload).derive_ahead()?;
         }
         let octets: u64 = uploads.iter().map(|u| lock(u).size()).sum();
-        let Some(first) = op.messages.first().filter(|_| octets >= self.large) else {
+        if octets < self.large {
             return Ok(None);
-        };
+        }
         shared.reserve.check()?;
-        let mut aside = Aside::create(&shared.files, &self.opener, first.upload.0)?;
+        let mut aside = Aside::create(&shared.files, &self.opener)?;
         for upload in &uploads {
             lock(upload).move_to(&mut aside)?;
         }

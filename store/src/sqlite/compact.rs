@@ -34,7 +34,7 @@ fn give_back(path: &Path) -> Result<Compacted, Fault> {
     let before = folder.octets()?;
     let mut ledger = folder.ledger(path, pack::open_files(), Options::default().segment)?;
     let reserve = Arc::new(Reserve::new(path.join("reserve"), 0));
-    let mut upkeep = Upkeep::new(RULES, reserve);
+    let mut upkeep = Upkeep::new(rules(), reserve);
     while upkeep.step(&mut ledger)? {}
     if let Err(e) = ledger.conn.execute_batch("VACUUM") {
         // It needs as much room again, and is no need.
@@ -65,12 +65,15 @@ impl Folder {
 }
 
 /// No session is there to be spared anything.
-const RULES: Rules = Rules {
-    ages: Ages {
-        grave: 0,
-        ..Ages::USUAL
-    },
-    dead: 10,
-    newest: 1,
-    pause: Duration::MAX,
-};
+fn rules() -> Rules {
+    Rules {
+        ages: Ages {
+            grave: 0,
+            ..Ages::USUAL
+        },
+        dead: 10,
+        newest: 1,
+        large: Options::default().large,
+        pause: Duration::MAX,
+    }
+}

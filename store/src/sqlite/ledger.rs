@@ -96,6 +96,23 @@ impl Ledger {
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         self.begin()?;
+        self.try_change(change)
+    }
+
+    /// The same, in a segment that was made aside.
+    pub(super) fn change_in<T>(
+        &mut self,
+        aside: Aside,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.begin_in(aside)?;
+        self.try_change(change)
+    }
+
+    fn try_change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         let changed = change(&mut self.tables());
         match changed {
             Ok(done) => self.finish().map(|()| done),

@@ -91,6 +91,7 @@ impl Options {
             },
             dead: 50,
             newest: self.segment / 16,
+            large: self.large,
             pause: self.upkeep,
         }
     }

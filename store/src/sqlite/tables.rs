@@ -18,7 +18,7 @@ use super::doubt::Doubt;
 use super::renewed::Renewed;
 use crate::derive::derive_stored;
 use crate::memory::{next_validity, wall_clock};
-use crate::pack::{Body, Entry, Files, Home, Place, Writer};
+use crate::pack::{Body, Entry, Files, Home, Part, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
 use crate::table::{Named, Result, Tables};
 use crate::upload::Upload;
@@ -149,6 +149,16 @@ impl<'a> Transaction<'a> {
         let sql = "UPDATE cold SET segment = ?2, place = ?3 WHERE email = ?1";
         let values = [signed(email.0), signed(to.segment), signed(to.offset)];
         self.run(sql, values).map(drop)
+    }
+
+    /// A body that the log's new segment begins with has its place there from now on.
+    pub(super) fn take_in(&mut self, body: &Entry, part: Part) -> Result<()> {
+        let pack = self.pack.as_mut();
+        let place = pack.map(|pack| pack.claim(body, part)).transpose()?;
+        match (body, place) {
+            (Entry::Body(_, email, _), Some(place)) => self.move_cold(*email, place),
+            _ => Ok(()),
+        }
     }
 
     /// What the log tells of an account itself.

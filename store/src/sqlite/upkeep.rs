@@ -24,6 +24,8 @@ pub(super) struct Rules {
     pub dead: u64,
     /// Octets of the newest segment from which it may go too: a new one is begun.
     pub newest: u64,
+    /// Octets of a body from which on it gets a segment of its own.
+    pub large: u64,
     /// Between two looks for something to do.
     pub pause: Duration,
 }
@@ -173,7 +175,7 @@ impl Upkeep {
         if ledger.known_segment()? <= segment && !move_on(ledger)? {
             return Ok(None);
         }
-        let pass = Pass::new(&ledger.files, segment);
+        let pass = Pass::new(&ledger.files, segment, self.rules.large);
         pass.map(Some).map_err(|e| error::io("pack", &e))
     }
 

@@ -10,10 +10,13 @@ use pillarbox_core::flag::SystemFlags;
 
 use super::*;
 use crate::conformance::{Client, MailboxState, Model, flag_names};
-use crate::pack::{open_files, stored_len};
+use crate::pack::{Entry, Home, Opener, Output, open_files, stored_len};
 use crate::sqlite::tidy;
 use crate::sqlite::{Embedded, Folder, Options};
+use crate::table::Tables;
 use crate::{rebuild, verify};
+use pillarbox_core::id::{AccountId, ModSeq};
+use pillarbox_core::set::UidSet;
 
 struct Temp(PathBuf);
 
@@ -42,6 +45,8 @@ impl Temp {
         let options = Options {
             reserve: 0,
             segment,
+            // None begins a segment: what is moved stands among others.
+            large: u64::MAX,
             ..Options::default()
         };
         Embedded::open(&self.0, options).unwrap()
@@ -49,8 +54,12 @@ impl Temp {
 
     /// For the one who writes alone.
     fn ledger(&self) -> (Folder, Ledger) {
+        self.ledger_on(open_files())
+    }
+
+    fn ledger_on(&self, opener: Opener) -> (Folder, Ledger) {
         let folder = Folder::new(&self.0, false).unwrap();
-        let ledger = folder.ledger(&self.0, open_files(), 16 << 10);
+        let ledger = folder.ledger(&self.0, opener, 16 << 10);
         let ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
         (folder, ledger)
     }
@@ -69,6 +78,56 @@ impl Temp {
     }
 }
 
+/// Counts the octets that are written, and what of them the next sync has to wait for.
+#[derive(Default)]
+struct Counts {
+    written: AtomicU64,
+    synced: AtomicU64,
+}
+
+struct Counted {
+    file: Box<dyn Output>,
+    loose: AtomicU64,
+    counts: Arc<Counts>,
+}
+
+impl Counts {
+    fn opener(self: &Arc<Self>) -> Opener {
+        let (files, counts) = (open_files(), self.clone());
+        Arc::new(move |path: &Path, new| {
+            Ok(Box::new(Counted {
+                file: files(path, new)?,
+                loose: AtomicU64::new(0),
+                counts: counts.clone(),
+            }))
+        })
+    }
+
+    fn take(&self) -> (u64, u64) {
+        let take = |n: &AtomicU64| n.swap(0, Ordering::Relaxed);
+        (take(&self.written), take(&self.synced))
+    }
+}
+
+impl Output for Counted {
+    fn write(&self, octets: &[u8], at: u64) -> io::Result<()> {
+        let len = octets.len() as u64;
+        self.counts.written.fetch_add(len, Ordering::Relaxed);
+        self.loose.fetch_add(len, Ordering::Relaxed);
+        self.file.write(octets, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let loose = self.loose.swap(0, Ordering::Relaxed);
+        self.counts.synced.fetch_add(loose, Ordering::Relaxed);
+        self.file.sync()
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        self.file.cut(len)
+    }
+}
+
 impl Drop for Temp {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
@@ -84,7 +143,7 @@ pub(in crate::sqlite) fn remove(ledger: &mut Ledger, segment: u64) -> Step {
             .change(|t| t.account(owner).and_then(|a| t.log(&a, None)))
             .unwrap();
     }
-    let mut pass = Pass::new(&ledger.files, segment).unwrap();
+    let mut pass = Pass::new(&ledger.files, segment, LARGE).unwrap();
     loop {
         match pass.step(ledger).unwrap() {
             Step::More => {}
@@ -95,7 +154,7 @@ pub(in crate::sqlite) fn remove(ledger: &mut Ledger, segment: u64) -> Step {
 }
 
 fn weigh(ledger: &mut Ledger, segment: u64) -> u64 {
-    let mut pass = Pass::new(&ledger.files, segment).unwrap();
+    let mut pass = Pass::new(&ledger.files, segment, LARGE).unwrap();
     while pass.step(ledger).unwrap() != Step::Weighed {}
     pass.kept
 }
@@ -284,7 +343,7 @@ fn a_segment_with_damage_is_left_alone() {
         ledger.pack.next_segment().unwrap();
         tidy::graves(&mut ledger, 0).unwrap();
         std::fs::write(&path, &bad).unwrap();
-        let mut pass = Pass::new(&ledger.files, 0).unwrap();
+        let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
         let in_a_body = at == good.len() / 2;
         let step = pass.step(&mut ledger).unwrap();
         // What nobody needs any more may be damaged.
@@ -307,7 +366,7 @@ fn a_damaged_body_is_not_carried_and_stays() {
     let (folder, mut ledger) = temp.ledger();
     ledger.pack.next_segment().unwrap();
     std::fs::write(&path, &octets).unwrap();
-    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
     assert_eq!(pass.step(&mut ledger).unwrap(), Step::Weighed);
     pass.carry(&ledger.files).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
@@ -317,7 +376,7 @@ fn a_damaged_body_is_not_carried_and_stays() {
     // An index that was made of it does not know the body, and does not think that nobody needs it.
     assert_eq!(rebuild(&temp.0).unwrap().damaged, 1);
     let (_folder, mut ledger) = temp.ledger();
-    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Corruption);
 }
@@ -332,7 +391,7 @@ fn an_index_that_lost_something_gives_nothing_back() {
     let (_folder, mut ledger) = temp.ledger();
     ledger.conn.execute_batch("DELETE FROM hot").unwrap();
     ledger.pack.next_segment().unwrap();
-    let mut pass = Pass::new(&ledger.files, 0).unwrap();
+    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Corruption);
 }
@@ -372,3 +431,113 @@ fn a_segment_stays_while_somebody_reads_by_an_older_index() {
     assert!(matches!(remover.join().unwrap(), Step::Removed(_)));
     assert!(!path.exists());
 }
+
+/// Moves all of a segment with a large body and some others, and does something between the steps. Gives the most octets that a step wrote, and
+/// synced.
+fn move_large(between: impl Fn(&Temp, &mut Ledger, usize)) -> (Temp, Result<Step>, (u64, u64)) {
+    let temp = Temp::new();
+    let store = temp.open_with(64 << 20);
+    let client = Client::new(&store, 1);
+    client.append("INBOX", b"first").unwrap();
+    for octets in [
+        vec![b'x'; LARGE_BODY],
+        vec![b'y'; 900_000],
+        vec![b'z'; 900_000],
+    ] {
+        client.append("INBOX", &octets).unwrap();
+    }
+    Client::new(&store, 2).append("INBOX", b"other").unwrap();
+    drop(store);
+    let counts = Arc::new(Counts::default());
+    let (folder, mut ledger) = temp.ledger_on(counts.opener());
+    ledger.pack.next_segment().unwrap();
+    let owner = AccountId(1);
+    let mark = ledger.change(|t| t.account(owner).and_then(|a| t.log(&a, None)));
+    mark.unwrap();
+    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+    let (mut most, mut steps) = ((0, 0), 0);
+    let end = loop {
+        counts.take();
+        let step = pass.step(&mut ledger);
+        let (written, synced) = counts.take();
+        most = (most.0.max(written), most.1.max(synced));
+        match step {
+            Ok(Step::More) => between(&temp, &mut ledger, steps),
+            Ok(Step::Weighed) => pass.carry(&ledger.files).unwrap(),
+            end => break end,
+        }
+        steps += 1;
+    };
+    drop((pass, ledger, folder));
+    (temp, end, most)
+}
+
+fn unfinished(temp: &Temp) -> usize {
+    let names = std::fs::read_dir(temp.0.join("packs")).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|n| n.ends_with(".new")).count()
+}
+
+#[test]
+fn nobody_waits_while_a_large_body_is_moved() {
+    let seen = std::cell::Cell::new(0);
+    let (temp, end, most) = move_large(|temp, ledger, _| {
+        seen.set(seen.get() + unfinished(temp));
+        // Another's change.
+        let other = AccountId(2);
+        let change = ledger.change(|t| t.account(other).and_then(|a| t.log(&a, None)));
+        change.unwrap();
+    });
+    assert!(matches!(end, Ok(Step::Removed(_))), "{end:?}");
+    assert!(seen.get() >= LARGE_BODY >> 20, "{}", seen.get());
+    let (written, synced) = most;
+    assert!(
+        written < 5 << 18,
+        "{written} octets were written in one step"
+    );
+    assert!(synced < 6 << 20, "one step waited for {synced} octets");
+    temp.verify();
+    let before = temp.state();
+    assert_eq!(before[0].messages[1].octets, vec![b'x'; LARGE_BODY]);
+    assert!(!temp.0.join("packs/0000000000000000.pack").exists());
+    temp.rebuild();
+    temp.verify();
+    assert!(temp.state() == before);
+}
+
+/// It goes while it is moved: nothing of it stays.
+#[test]
+fn a_large_body_that_goes_while_it_is_moved_is_left_behind() {
+    let (temp, end, _) = move_large(|temp, ledger, _| {
+        if unfinished(temp) > 0 {
+            let gone = "DELETE FROM cold WHERE size > 1000000; DELETE FROM hot WHERE size > 1000000;
+                        UPDATE mailbox SET messages = messages - 1, size = size - 12000000, unseen = unseen - 1 WHERE messages = 4";
+            ledger.conn.execute_batch(gone).unwrap();
+        }
+    });
+    assert!(matches!(end, Ok(Step::Removed(_))), "{end:?}");
+    assert_eq!(unfinished(&temp), 0);
+    assert_eq!(temp.state()[0].messages.len(), 3);
+    let packs = std::fs::read_dir(temp.0.join("packs")).unwrap();
+    let octets: u64 = packs.map(|e| e.unwrap().metadata().unwrap().len()).sum();
+    assert!(octets < 4 << 20, "{octets}");
+}
+
+#[test]
+fn a_large_body_that_is_damaged_is_not_moved_and_stays() {
+    let damaged = std::cell::Cell::new(false);
+    let (temp, end, _) = move_large(|temp, _, _| {
+        if unfinished(temp) > 0 && !damaged.replace(true) {
+            let path = temp.0.join("packs/0000000000000000.pack");
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, b"!", LARGE_BODY as u64 - 5).unwrap();
+        }
+    });
+    assert_eq!(end.unwrap_err().kind, ErrorKind::Corruption);
+    assert_eq!(unfinished(&temp), 0);
+    assert!(temp.0.join("packs/0000000000000000.pack").exists());
+}
+
+/// Octets from which on a body is large, and of one that is.
+const LARGE: u64 = 8 << 20;
+const LARGE_BODY: usize = 12_000_000;
