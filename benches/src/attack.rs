@@ -212,14 +212,23 @@ impl Attack {
             self.changed = to;
         }
         let mut flags = (1..=changed).filter_map(|n| Some((Uid::new(2 * n)?, to, seen())));
+        let from = op.from.get().div_ceil(2);
+        let last = match next {
+            Next::Gone => MANY,
+            _ => 0,
+        };
+        let mut gone = from..=last;
+        let here = gone.by_ref().take(op.ranges).map(|n| (2 * n, 2 * n));
+        let here: Vec<_> = here.collect();
+        if !gone.is_empty() {
+            self.next = next;
+        }
         ChangesSince {
             fresh: UidSet::new(),
             flags: flags.by_ref().take(op.limit).collect(),
             resume: flags.next().map(|(uid, ..)| uid),
-            gone: match next {
-                Next::Gone => every_other(),
-                _ => UidSet::new(),
-            },
+            gone: UidSet::from_ranges(here),
+            more: gone.next().and_then(|n| Uid::new(2 * n)),
             gone_is_complement: false,
             keywords: keywords(),
             to,
@@ -273,6 +282,7 @@ impl Attack {
                 let mut opened = ask(&*self.backend, call.op().clone()).expect("INBOX is there");
                 opened.uids = every_other();
                 opened.uid_next = UID_NEXT;
+                opened.uid_validity = UidValidity(NonZeroU32::MAX);
                 call.answer(Ok(opened))
             }
             Effect::Search(call) if self.large => {

@@ -8,6 +8,8 @@ use core::num::NonZeroU32;
 pub struct Uid(NonZeroU32);
 
 impl Uid {
+    /// The least UID there is.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
     /// The greatest UID there is.
     pub const MAX: Self = Self(NonZeroU32::MAX);
 
@@ -24,6 +26,18 @@ impl Uid {
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
+    }
+}
+
+impl From<NonZeroU32> for Uid {
+    fn from(n: NonZeroU32) -> Self {
+        Self(n)
+    }
+}
+
+impl From<Uid> for NonZeroU32 {
+    fn from(uid: Uid) -> Self {
+        uid.0
     }
 }
 

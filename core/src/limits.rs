@@ -74,6 +74,8 @@ pub struct Limits {
     pub status_page: usize,
     /// Changes of flags asked for at once.
     pub changes_page: usize,
+    /// Ranges of UIDs that came, and of UIDs that are gone, asked for at once: eight octets each.
+    pub ranges_page: usize,
     /// Octets of rows asked for at once.
     pub fetch_page: usize,
     /// Messages of at most so many octets are read with their row.
@@ -133,6 +135,7 @@ impl Default for Limits {
             list_octets: 4096,
             status_page: 100,
             changes_page: 2000,
+            ranges_page: 16 << 10,
             fetch_page: 256 << 10,
             inline_body: 64 << 10,
             body_window: 128 << 10,

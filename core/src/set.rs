@@ -95,6 +95,19 @@ impl UidSet {
         self.ranges.last().and_then(|r| Uid::new(r.1))
     }
 
+    /// The UID that has `n` others below it, in O(r).
+    #[must_use]
+    pub fn nth(&self, mut n: u64) -> Option<Uid> {
+        self.ranges.iter().find_map(|&(a, b)| {
+            let here = u64::from(b - a) + 1;
+            let found = (n < here).then(|| u64::from(a) + n);
+            n = n.saturating_sub(here);
+            found
+                .and_then(|uid| u32::try_from(uid).ok())
+                .and_then(Uid::new)
+        })
+    }
+
     /// Adds one UID; cheapest when it is above all others.
     pub fn insert(&mut self, uid: Uid) {
         let n = uid.get();
@@ -280,6 +293,7 @@ mod tests {
             let uid = Uid::new(x).unwrap();
             prop_assert_eq!(a.contains(uid), ma.contains(&x));
             prop_assert_eq!(a.rank(uid), ma.range(..x).count() as u64);
+            prop_assert_eq!(a.nth(n).map(Uid::get), ma.iter().nth(usize::try_from(n).unwrap()).copied());
             let mut head = a.clone();
             let tail = head.split_off_after(n);
             prop_assert_eq!(head.len(), n.min(a.len()));

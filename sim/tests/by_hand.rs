@@ -382,6 +382,7 @@ fn no_changes(to: u64) -> Box<ChangesSince> {
         flags: Vec::new(),
         resume: None,
         gone: UidSet::new(),
+        more: None,
         gone_is_complement: false,
         keywords: Arc::from([]),
         to: ModSeq(to),

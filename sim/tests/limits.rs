@@ -48,6 +48,7 @@ const CASES: &[Case] = &[
     ("list_octets", list_octets),
     ("status_page", status_page),
     ("changes_page", changes_page),
+    ("ranges_page", ranges_page),
     ("fetch_page", fetch_page),
     ("inline_body", inline_body),
     ("body_window", body_window),
@@ -922,6 +923,77 @@ fn changes_page() {
             _ => None,
         },
     );
+}
+
+/// Eight ranges of UIDs are gone: a page has all of them, has room for one more, or is one too small; what the client knows is the same.
+fn ranges_page() {
+    let told = |enable: &str, page: usize| {
+        let mut talk = Talk::selected(|l| l.ranges_page = page, 20);
+        let pages: Rc<RefCell<Vec<u32>>> = Rc::default();
+        let seen = pages.clone();
+        talk.host.on_effect(move |effect| {
+            if let Effect::Changes(call) = effect {
+                assert_eq!(call.op().ranges, page);
+                seen.borrow_mut().push(call.op().from.get());
+            }
+        });
+        let mut said = talk.ask(enable);
+        said += &talk.ask("b STORE 1,3,5,7,9,11:15,17,20 +FLAGS.SILENT (\\Deleted)");
+        let expunge = pages.borrow().len();
+        said += &talk.ask("c EXPUNGE");
+        let expunge = pages.borrow()[expunge..].to_vec();
+        said += &talk.ask("d UID FETCH 1:* (UID FLAGS)");
+        if enable.contains("QRESYNC") {
+            said += &talk.ask("e UID FETCH 1:20 (FLAGS) (CHANGEDSINCE 1 VANISHED)");
+            said += &talk.ask("f SELECT INBOX (QRESYNC (1700000000 1))");
+            said += &talk.ask("g SELECT INBOX (QRESYNC (1700000000 1 3:16))");
+            said += &talk.ask("h SELECT INBOX (QRESYNC (1700000000 1 1:20 (1:2 2,4)))");
+        }
+        (gathered(&said), expunge)
+    };
+    for enable in ["a ENABLE QRESYNC", "a NOOP"] {
+        let (all, pages) = told(enable, 1000);
+        assert_eq!(pages, [1], "one page, and no second look");
+        if enable.contains("QRESYNC") {
+            let gone = |earlier: &str| "* VANISHED".to_owned() + earlier + "1,3,5,7,9,11:15,17,20";
+            assert!(all.contains(&gone(" ")), "{all}");
+            assert_eq!(all.matches(&gone(" (EARLIER) ")).count(), 2, "{all}");
+            assert!(all.contains("* VANISHED (EARLIER) 3,5,7,9,11:15"), "{all}");
+            assert!(
+                all.contains("* VANISHED (EARLIER) 5,7,9,11:15,17,20"),
+                "{all}"
+            );
+        }
+        for (page, wanted) in [
+            (1, &[1, 3, 5, 7, 9, 11, 17, 20][..]),
+            (7, &[1, 20]),
+            (8, &[1]),
+            (9, &[1]),
+        ] {
+            let (said, pages) = told(enable, page);
+            assert_eq!(said, all, "{enable}, with {page} in a page");
+            assert_eq!(pages, wanted, "{enable}, with {page} in a page");
+        }
+    }
+}
+
+/// What was said, each run of VANISHED as one, and EXPUNGE as how many went.
+fn gathered(said: &str) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for line in said.lines() {
+        let vanished = ["* VANISHED (EARLIER) ", "* VANISHED "];
+        let vanished = vanished
+            .iter()
+            .find_map(|head| Some((head, line.strip_prefix(head)?)));
+        match (vanished, all.last_mut()) {
+            (Some((head, uids)), Some(last)) if last.starts_with(head) => {
+                *last += &format!(",{uids}");
+            }
+            _ if line.ends_with(" EXPUNGE") => all.push("* EXPUNGE".into()),
+            _ => all.push(line.into()),
+        }
+    }
+    all.join("\r\n")
 }
 
 fn fetch_page() {

@@ -214,8 +214,8 @@ fn what_is_left_of_a_cut_recording_plays() {
 
 #[test]
 fn another_version_is_refused_by_name() {
-    for version in ["0", "1", "2", "4", "1.5"] {
-        let other = recording().replacen("recording 3", &format!("recording {version}"), 1);
+    for version in ["0", "1", "2", "3", "5", "1.5"] {
+        let other = recording().replacen("recording 4", &format!("recording {version}"), 1);
         assert_eq!(
             played(&other),
             Err(ReplayError::Version(version.to_owned()))

@@ -16,7 +16,7 @@ use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
 use crate::ops;
 use crate::record::{Derived, Mailbox, Message};
-use crate::table::{Named, Result, Tables};
+use crate::table::{Named, Result, Tables, first_ranges};
 use crate::upload::{Upload, Uploads};
 
 /// Keeps mail in memory, as long as the value lives.
@@ -241,9 +241,9 @@ impl Tables for State {
         Ok(())
     }
 
-    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
-        let messages = &self.held(mailbox)?.messages;
-        Ok(messages.values().map(|m| m.uid).collect())
+    fn uids_from(&mut self, mailbox: MailboxId, from: u32, ranges: usize) -> Result<UidSet> {
+        let messages = self.held(mailbox)?.messages.range(from..);
+        first_ranges(messages.map(|(uid, _)| Ok(*uid)), ranges)
     }
 
     fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
@@ -311,10 +311,17 @@ impl Tables for State {
         Ok(())
     }
 
-    fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
+    fn expunged_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        from: u32,
+        ranges: usize,
+    ) -> Result<Vec<(u32, u32)>> {
         let log = self.held(mailbox)?.expunged.range(ModSeq(since.0 + 1)..);
-        let ranges = log.flat_map(|(_, uids)| uids.ranges().iter().copied());
-        Ok(UidSet::from_ranges(ranges))
+        let gone = log.flat_map(|(_, uids)| uids.ranges().iter().copied());
+        let gone = UidSet::from_ranges(gone.filter(|range| range.1 >= from));
+        Ok(gone.ranges().iter().take(ranges).copied().collect())
     }
 
     fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>> {

@@ -51,7 +51,11 @@ pub(crate) trait Tables {
     fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64>;
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
 
-    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet>;
+    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
+        self.uids_from(mailbox, 1, usize::MAX)
+    }
+    /// The first ranges of UIDs from this one on, whole, at most so many.
+    fn uids_from(&mut self, mailbox: MailboxId, from: u32, ranges: usize) -> Result<UidSet>;
     /// How many messages have this UID or a greater one.
     fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64>;
     fn first_unseen(&mut self, mailbox: MailboxId) -> Result<Option<Uid>>;
@@ -90,7 +94,14 @@ pub(crate) trait Tables {
     /// Messages of these UIDs that went within the view grace, ascending.
     fn buried(&mut self, mailbox: MailboxId, from: u32, to: u32) -> Result<Vec<Message>>;
     fn log_expunge(&mut self, mailbox: &mut Mailbox, modseq: ModSeq, uids: &UidSet) -> Result<()>;
-    fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet>;
+    /// Ranges of UIDs that went since, the first of those that end at this one or later, at most so many; they may touch.
+    fn expunged_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        from: u32,
+        ranges: usize,
+    ) -> Result<Vec<(u32, u32)>>;
 
     fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>>;
     /// A hash that is known already keeps its conversation.
@@ -112,4 +123,21 @@ pub(crate) trait Tables {
     ) -> Result<()>;
     /// Notes a further place of a content that is kept already.
     fn put_copy(&mut self, mailbox: &Mailbox, message: &Message) -> Result<()>;
+}
+
+/// The first ranges of ascending UIDs, whole, at most so many.
+pub(crate) fn first_ranges<E>(
+    uids: impl Iterator<Item = std::result::Result<u32, E>>,
+    most: usize,
+) -> std::result::Result<UidSet, E> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for uid in uids {
+        let (uid, full) = (uid?, ranges.len() == most);
+        match ranges.last_mut() {
+            Some(last) if last.1 + 1 == uid => last.1 = uid,
+            _ if full => break,
+            _ => ranges.push((uid, uid)),
+        }
+    }
+    Ok(UidSet::from_ranges(ranges))
 }

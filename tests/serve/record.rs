@@ -63,7 +63,7 @@ fn a_recorded_connection_plays_again_and_holds_no_secret() {
             );
             let (code, out, _) = pillarbox(&["replay", "--unfinished", &cut], "");
             assert!(code == 0 && out.starts_with("identical: "), "{out}");
-            let other = folder.write("other", &text.replacen("recording 3", "recording 0", 1));
+            let other = folder.write("other", &text.replacen("recording 4", "recording 0", 1));
             let (code, _, error) = pillarbox(&["replay", &other.to_string_lossy()], "");
             assert!(
                 code == 1 && error.contains("recording of format 0"),

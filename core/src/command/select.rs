@@ -7,9 +7,7 @@ use bytes::Bytes;
 use crate::ast::{Qresync, SelectParams};
 use crate::command::mailboxes::differs;
 use crate::command::{list, name, reply};
-use crate::effect::{
-    Changes, ChangesSince, Expunge, Fetch, Op, Open, Opened, Outcome, Unwatch, Watch,
-};
+use crate::effect::{Changes, ChangesSince, Expunge, Fetch, Open, Opened, Outcome, Unwatch, Watch};
 use crate::flag::Flags;
 use crate::id::{ModSeq, Uid};
 use crate::response;
@@ -39,6 +37,7 @@ struct Select {
 struct Missed {
     gone: UidSet,
     known: UidSet,
+    /// As the store told of it first; what came and what is gone comes in pages.
     changes: Box<ChangesSince>,
     /// Changes of flags that were looked at.
     flags: usize,
@@ -129,10 +128,9 @@ impl Select {
         let read_only = self.read_only || opened.read_only;
         let mut selected = Selected::new(&opened, read_only);
         self.write(s, &opened, &mut selected, read_only);
-        let resync = self.resync(s, &opened);
-        s.selected = Some(Box::new(selected));
         self.read_only = read_only;
-        self.opened = Some(opened);
+        let resync = self.resync(s, &opened, &selected);
+        s.selected = Some(Box::new(selected));
         match resync {
             Some(changes) => {
                 self.at = At::Resynchronizing;
@@ -182,43 +180,48 @@ impl Select {
     }
 
     /// What a client of QRESYNC missed is asked for, if it knows this mailbox at all.
-    fn resync(&self, s: &Session, opened: &Opened) -> Option<Changes> {
+    fn resync(&self, s: &Session, opened: &Opened, selected: &Selected) -> Option<Changes> {
         let qresync = self.qresync.as_ref()?;
-        (qresync.uid_validity == opened.uid_validity.0).then_some(Changes {
+        (qresync.uid_validity == opened.uid_validity.0).then(|| Changes {
             actor: self.open.actor,
             mailbox: opened.mailbox,
             since: qresync.modseq,
             known_below: core::num::NonZeroU32::MAX,
             claim_recent: false,
+            from: self.unmatched(selected),
+            ranges: s.config.limits.ranges_page,
             limit: s.config.limits.changes_page,
         })
     }
 
     fn resynced(&mut self, s: &mut Session, outcome: Outcome) -> Step {
-        let changes = match Changes::result(outcome) {
-            Some(Ok(changes)) => changes,
-            Some(Err(error)) => {
+        let changes = match reply::<Changes>(outcome) {
+            Ok(changes) => changes,
+            Err(error) => {
                 let done = s.failed("Changes", &error);
                 return leave(s, done);
             }
-            None => return Step::Done(Done::no("[SERVERBUG] The store did not answer")),
         };
-        let Some(selected) = &mut s.selected else {
+        let Some(selected) = &s.selected else {
             return self.done();
         };
-        let known = self.known();
-        let gone = changes.gone.intersection(&known);
-        let gone = gone.intersection(&self.unmatched(selected));
-        self.missed = Some(Box::new(Missed {
-            gone: selected.view.missing(&gone),
-            flags: 0,
-            known,
-            changes,
-        }));
+        let missed = match self.missed.take() {
+            Some(mut missed) => {
+                missed.changes.take_uids(*changes);
+                missed
+            }
+            None => Box::new(Missed {
+                gone: UidSet::new(),
+                known: self.known(),
+                changes,
+                flags: 0,
+            }),
+        };
+        self.missed = Some(missed.of(selected));
         Step::Again
     }
 
-    /// What the client missed, as there is room for it.
+    /// What the client missed, as there is room for it; what is gone comes before any flags (RFC 7162 §3.2.6).
     fn tell_missed(&mut self, s: &mut Session, mut missed: Box<Missed>) -> Step {
         let Some(selected) = &mut s.selected else {
             return self.done();
@@ -227,6 +230,10 @@ impl Select {
             if !missed.gone.is_empty() {
                 response::vanished_some(&mut s.out, &mut missed.gone, true);
                 continue;
+            }
+            let more = missed.changes.more.take();
+            if let Some(from) = more.filter(|uid| uid.get() < selected.uid_next.get()) {
+                return self.ask_gone(s, missed, from);
             }
             if missed.flags == 0 {
                 selected.learn_keywords(&mut s.out, &missed.changes.keywords);
@@ -244,6 +251,24 @@ impl Select {
         }
         self.missed = Some(missed);
         Step::Again
+    }
+
+    /// More of what is gone than came at once.
+    fn ask_gone(&mut self, s: &mut Session, missed: Box<Missed>, from: Uid) -> Step {
+        let (Some(selected), Some(qresync)) = (&s.selected, &self.qresync) else {
+            return self.done();
+        };
+        self.missed = Some(missed);
+        s.ask(Changes {
+            actor: self.open.actor,
+            mailbox: selected.mailbox,
+            since: qresync.modseq,
+            known_below: core::num::NonZeroU32::MAX,
+            claim_recent: false,
+            from,
+            ranges: s.config.limits.ranges_page,
+            limit: 0,
+        })
     }
 
     /// More of the changes of flags than came at once.
@@ -281,25 +306,32 @@ impl Select {
         named.map_or_else(every_uid, numbers)
     }
 
-    /// The UIDs among which messages the client knows may be gone: where its sequence numbers still match ours, only those after
+    /// The first UID whose message may be gone without the client's knowing: where its sequence numbers still match ours, only those after
     /// (RFC 7162 §3.2.5.2).
-    fn unmatched(&self, selected: &Selected) -> UidSet {
+    fn unmatched(&self, selected: &Selected) -> Uid {
         let seq_match = self.qresync.as_ref().and_then(|q| q.seq_match.as_ref());
         let Some((seqs, uids)) = seq_match else {
-            return every_uid();
+            return Uid::MIN;
         };
-        let matched = numbers(seqs)
-            .iter()
-            .zip(numbers(uids).iter())
-            .take_while(|(seq, uid)| selected.view.seq_of(*uid) == Some(seq.get()))
-            .last();
-        match matched
-            .and_then(|(_, uid)| uid.get().checked_add(1))
-            .and_then(Uid::new)
-        {
-            Some(next) => UidSet::range(next, Uid::MAX),
-            None => every_uid(),
+        let (seqs, uids) = (numbers(seqs), numbers(uids));
+        let matches = |n| {
+            let pair = seqs.nth(n).zip(uids.nth(n));
+            pair.is_some_and(|(seq, uid)| selected.view.seq_of(uid) == Some(seq.get()))
+        };
+        // Up to a pair that matches nothing is gone, so those before it match as well: there may be millions.
+        let (mut matched, mut end) = (0, seqs.len().min(uids.len()));
+        while matched < end {
+            let middle = matched + (end - matched) / 2;
+            if matches(middle) {
+                matched = middle + 1;
+            } else {
+                end = middle;
+            }
         }
+        let last = matched.checked_sub(1).and_then(|n| uids.nth(n));
+        last.and_then(|uid| uid.get().checked_add(1))
+            .and_then(Uid::new)
+            .unwrap_or(Uid::MIN)
     }
 
     fn done(&self) -> Step {
@@ -308,6 +340,17 @@ impl Select {
             true => Done::ok("[READ-ONLY] SELECT completed"),
             false => Done::ok("[READ-WRITE] SELECT completed"),
         })
+    }
+}
+
+impl Missed {
+    /// Of a page of what is gone that which the client may know, as it was when the mailbox was opened.
+    fn of(mut self: Box<Self>, selected: &Selected) -> Box<Self> {
+        let ever = UidSet::from_ranges([(1, selected.uid_next.get() - 1)]);
+        let gone = core::mem::take(&mut self.changes.gone);
+        let gone = gone.intersection(&self.known).intersection(&ever);
+        self.gone = selected.view.missing(&gone);
+        self
     }
 }
 
@@ -330,7 +373,7 @@ fn tell_flags(
 }
 
 fn every_uid() -> UidSet {
-    UidSet::range(Uid::new(1).unwrap_or(Uid::MAX), Uid::MAX)
+    UidSet::range(Uid::MIN, Uid::MAX)
 }
 
 /// A set without `*`, as it stands.

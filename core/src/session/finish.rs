@@ -7,8 +7,8 @@ use alloc::string::String;
 
 use super::run::Input;
 use super::{CloseReason, Condition, Current, Event, Going, Session, Telling, changed};
-use crate::command::reply;
-use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Fetch, Op, Outcome, StoreError};
+use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Op, Outcome, StoreError};
+use crate::id::Uid;
 use crate::response::Code;
 use crate::schedule::Tell;
 use crate::wire::output::Output;
@@ -177,6 +177,8 @@ impl Session {
             since: selected.told,
             known_below: selected.uid_next,
             claim_recent: !selected.read_only,
+            from: Uid::MIN,
+            ranges: self.config.limits.ranges_page,
             limit: self.config.limits.changes_page,
         })
     }
@@ -196,17 +198,18 @@ impl Session {
     pub(crate) fn tell_changes(&mut self, outcome: Outcome, expunge: bool) {
         match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
             Ok(changes) => self.begin_telling(changes, expunge),
-            Err(error) if error.kind == ErrorKind::NonExistent => {
-                if let Some(selected) = &mut self.selected {
-                    selected.deleted = true;
-                }
-            }
             Err(error) => self.untold("Changes", &error),
         }
     }
 
-    /// The store failed, and what changed is told later: the mailbox stays dirty.
+    /// The store failed, and what changed is told later: the mailbox stays dirty, unless it is gone.
     fn untold(&mut self, operation: &'static str, error: &StoreError) {
+        if error.kind == ErrorKind::NonExistent {
+            if let Some(selected) = &mut self.selected {
+                selected.deleted = true;
+            }
+            return;
+        }
         self.store_failed(operation, error);
         if let Some(selected) = &mut self.selected {
             selected.doubt();
@@ -229,15 +232,25 @@ impl Session {
         let (Some(mut telling), Some(selected)) = (self.telling.take(), &mut self.selected) else {
             return;
         };
-        if let Input::Reply(outcome) = input {
-            match reply::<Fetch>(outcome) {
-                Ok(page) => telling.page(selected, &mut self.out, page),
-                Err(error) => return self.untold("Fetch", &error),
-            }
+        if let Input::Reply(outcome) = input
+            && let Err((operation, error)) = telling.page(selected, &mut self.out, outcome)
+        {
+            return self.untold(operation, &error);
         }
         match telling.go_on(selected, &mut self.out, self.enabled, room) {
             Going::Told => {}
+            Going::Torn => {
+                if let Some(current) = &mut self.current {
+                    current.told = false;
+                }
+            }
             Going::Full => self.telling = Some(telling),
+            Going::Uids(from) => {
+                if let Some(changes) = self.changes() {
+                    let _ = self.ask(telling.uids_from(from, changes));
+                    self.telling = Some(telling);
+                }
+            }
             Going::Page(uids) => {
                 let (mailbox, since) = (selected.mailbox, telling.since);
                 self.telling = Some(telling);

@@ -6,7 +6,10 @@ use core::num::NonZeroU32;
 
 use super::{Enabled, Session};
 use crate::command::fetch::Known;
-use crate::effect::{ChangesSince, Fetch, FetchPage, Fields, MailboxRef, Opened};
+use crate::command::reply;
+use crate::effect::{
+    Changes, ChangesSince, Fetch, Fields, MailboxRef, Opened, Outcome, StoreError,
+};
 use crate::flag::{Flags, Keywords};
 use crate::id::{ModSeq, Uid};
 use crate::mailbox::MailboxName;
@@ -178,18 +181,17 @@ impl Selected {
         }
     }
 
-    fn add(&mut self, out: &mut Output, enabled: Enabled, changes: &ChangesSince) {
-        let fresh = self.view.missing(&changes.fresh);
+    /// Messages came; all below `told_below` that ever came are known now.
+    fn add(&mut self, out: &mut Output, enabled: Enabled, fresh: &UidSet, told_below: NonZeroU32) {
+        let fresh = self.view.missing(fresh);
         if !fresh.is_empty() {
             self.view.extend(&fresh);
-            let recent = between(changes.recent_from, changes.uid_next);
-            self.recent = self.recent.union(&recent);
             response::exists(out, u64::from(self.view.len()));
             if !enabled.rev2 {
                 response::recent(out, self.recent_len());
             }
         }
-        self.uid_next = self.uid_next.max(changes.uid_next);
+        self.uid_next = self.uid_next.max(told_below);
     }
 }
 
@@ -200,15 +202,30 @@ pub(crate) struct Telling {
     pub since: ModSeq,
     /// Above what was known before.
     known_below: NonZeroU32,
+    /// As the store told of it first: nothing that came later is told now.
     changes: Box<ChangesSince>,
     /// The latest change of flags that was told.
     newest: ModSeq,
-    /// What is gone and not told yet; EXPUNGE that is held back is not among it.
+    /// Some of what is gone, being told.
     gone: UidSet,
+    /// Whether EXPUNGE may be told, and whether some was not.
+    expunge: bool,
     hold: bool,
-    added: bool,
+    /// Pages were of several instants: together they may be what never was.
+    torn: bool,
+    /// What the store is asked for more of.
+    asked: Asked,
     /// Changes of flags that were told.
     flags: usize,
+}
+
+/// What telling waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    /// A page of what came and what is gone.
+    Uids,
+    /// A page of changed flags.
+    Flags,
 }
 
 impl Telling {
@@ -222,26 +239,58 @@ impl Telling {
     ) -> Self {
         selected.name = changes.name.clone();
         selected.learn_keywords(out, &changes.keywords);
-        let gone = selected.view.intersect(&changes.gone);
-        let hold = !gone.is_empty() && !expunge;
+        let recent = between(changes.recent_from, changes.uid_next);
+        selected.recent = selected.recent.union(&recent);
         Self {
             since: selected.told,
             known_below: selected.uid_next,
             newest: changes.to,
             changes,
-            gone: if hold { UidSet::new() } else { gone },
-            hold,
-            added: false,
+            gone: UidSet::new(),
+            expunge,
+            hold: false,
+            torn: false,
+            asked: Asked::Uids,
             flags: 0,
         }
     }
 
-    /// More changes of flags came.
-    pub(crate) fn page(&mut self, selected: &mut Selected, out: &mut Output, page: FetchPage) {
-        self.changes.take_page(page);
-        self.newest = self.newest.max(self.changes.newest());
-        self.flags = 0;
-        selected.learn_keywords(out, &self.changes.keywords);
+    /// What came and what is gone from this UID on.
+    pub(crate) fn uids_from(&self, from: Uid, changes: Changes) -> Changes {
+        Changes {
+            since: self.since,
+            known_below: self.known_below,
+            // All up to what is told now were claimed.
+            claim_recent: false,
+            from,
+            limit: 0,
+            ..changes
+        }
+    }
+
+    /// More of it came.
+    pub(crate) fn page(
+        &mut self,
+        selected: &mut Selected,
+        out: &mut Output,
+        outcome: Outcome,
+    ) -> Result<(), (&'static str, StoreError)> {
+        match self.asked {
+            Asked::Uids => {
+                let page = reply::<Changes>(outcome).map_err(|e| ("Changes", e))?;
+                selected.heard(page.to);
+                self.torn |= page.to != self.changes.to;
+                self.changes.take_uids(*page);
+            }
+            Asked::Flags => {
+                let page = reply::<Fetch>(outcome).map_err(|e| ("Fetch", e))?;
+                self.changes.take_page(page);
+                self.newest = self.newest.max(self.changes.newest());
+                self.flags = 0;
+                selected.learn_keywords(out, &self.changes.keywords);
+            }
+        }
+        Ok(())
     }
 
     /// Goes on until this many octets wait to be sent.
@@ -252,14 +301,14 @@ impl Telling {
         enabled: Enabled,
         room: usize,
     ) -> Going {
-        while !self.gone.is_empty() {
-            if out.len() >= room {
+        if self.asked == Asked::Uids {
+            if !self.tell_gone(selected, out, enabled, room) {
                 return Going::Full;
             }
-            selected.expunge_some(out, enabled, &mut self.gone);
-        }
-        if !core::mem::replace(&mut self.added, true) {
-            selected.add(out, enabled, &self.changes);
+            if let Some(from) = self.tell_fresh(selected, out, enabled) {
+                return Going::Uids(from);
+            }
+            self.asked = Asked::Flags;
         }
         while let Some(&(uid, modseq, flags)) = self.changes.flags.get(self.flags) {
             if out.len() >= room {
@@ -273,9 +322,56 @@ impl Telling {
             (Some(first), Some(last)) if first <= last => Going::Page(UidSet::range(first, last)),
             _ => {
                 self.end(selected);
-                Going::Told
+                match self.torn && !self.hold {
+                    true => Going::Torn,
+                    false => Going::Told,
+                }
             }
         }
+    }
+
+    /// What is gone, or that it is held back; whether all of the page is told.
+    fn tell_gone(
+        &mut self,
+        selected: &mut Selected,
+        out: &mut Output,
+        enabled: Enabled,
+        room: usize,
+    ) -> bool {
+        loop {
+            if self.gone.is_empty() {
+                self.gone = selected.view.first_of(&self.changes.gone);
+            }
+            if !self.expunge {
+                self.hold |= !core::mem::take(&mut self.gone).is_empty();
+            }
+            if self.gone.is_empty() {
+                return true;
+            }
+            if out.len() >= room {
+                return false;
+            }
+            selected.expunge_some(out, enabled, &mut self.gone);
+        }
+    }
+
+    /// What came; where the next page begins, if there is one that tells more of what is to be told now.
+    fn tell_fresh(
+        &mut self,
+        selected: &mut Selected,
+        out: &mut Output,
+        enabled: Enabled,
+    ) -> Option<Uid> {
+        let end = self.changes.uid_next;
+        let more = self.changes.more.filter(|uid| uid.get() < end.get());
+        let told_below = more.map_or(end, NonZeroU32::from);
+        let fresh = between(self.known_below, told_below);
+        let fresh = self.changes.fresh.intersection(&fresh);
+        selected.add(out, enabled, &fresh, told_below);
+        // Of what is gone no more needs to be known than that it is held back.
+        let known = Uid::from(self.known_below);
+        more.map(|uid| if self.hold { uid.max(known) } else { uid })
+            .filter(|uid| uid.get() < end.get())
     }
 
     fn end(&self, selected: &mut Selected) {
@@ -296,8 +392,12 @@ impl Telling {
 pub(crate) enum Going {
     /// All is told.
     Told,
+    /// All is told, and what the client knows now may never have been so: what else changed is to be told with it.
+    Torn,
     /// There is no room for more.
     Full,
+    /// What came and what is gone from this UID on is to be looked at first.
+    Uids(Uid),
     /// The flags of these are to be looked at first.
     Page(UidSet),
 }

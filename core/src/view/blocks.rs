@@ -122,8 +122,16 @@ impl Blocks {
     }
 
     pub(crate) fn intersection(&self, set: &UidSet) -> UidSet {
+        self.first_of(set, usize::MAX)
+    }
+
+    /// The first members that are in the set, whole blocks until there are this many ranges: the set may have few, and what is in it very many.
+    pub(crate) fn first_of(&self, set: &UidSet, most: usize) -> UidSet {
         let mut ranges = Vec::new();
         for (block, wanted) in self.overlaps(set) {
+            if ranges.len() >= most {
+                break;
+            }
             let (mut held, mut wanted) = (self.blocks[block].ranges(), wanted.iter().copied());
             let (mut a, mut b) = (held.next(), wanted.next());
             while let (Some((first, last)), Some((from, to))) = (a, b) {

@@ -62,6 +62,11 @@ impl View {
         self.uids.intersection(set)
     }
 
+    /// The first UIDs of the set that are in the view: not all of a large mailbox at once, and none only if none is.
+    pub(crate) fn first_of(&self, set: &UidSet) -> UidSet {
+        self.uids.first_of(set, WINDOW)
+    }
+
     /// The UIDs of the set that are not in the view.
     pub(crate) fn missing(&self, set: &UidSet) -> UidSet {
         set.difference(&self.intersect(set))

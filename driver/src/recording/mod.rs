@@ -18,4 +18,4 @@ pub use replay::{ReplayError, Replayed, Spoken, replay, replay_unfinished};
 pub use session::{RecordedSession, RecordedSlot, RecordedTransmit};
 
 /// The first line of a recording: what it is, and the version of its format.
-const VERSION: &str = "pillarbox recording 3";
+const VERSION: &str = "pillarbox recording 4";

@@ -140,7 +140,7 @@ fields! {
     Moved { copied, modseq }
     Expunged { uids, modseq }
     Committed { mailbox, uid_validity, uids }
-    ChangesSince { fresh, flags, resume, gone, gone_is_complement, keywords, to, uid_next, recent_from, name }
+    ChangesSince { fresh, flags, resume, gone, more, gone_is_complement, keywords, to, uid_next, recent_from, name }
     StoreError { kind, client, detail }
 }
 

@@ -167,13 +167,14 @@ impl Client {
         if more == 0 {
             return Ok(());
         }
-        // The messages that came are those above the last, as there were at some time since the command began.
+        // The messages that came are those above the last, as there were at some time since the command began: all of them, in pages the first.
         let mailbox = &account.boxes[selected.at];
         let unknown = self.entries.last().is_some_and(|e| e.uid.is_none());
         let last = self.entries.iter().rev().find_map(|e| e.uid).unwrap_or(0);
         let last = last.max(self.greatest);
+        let most = if self.paged { more } else { usize::MAX };
         let came: BTreeSet<Vec<u32>> = (self.last_begun..=account.now)
-            .map(|at| mailbox.alive(at).filter(|u| *u > last).collect())
+            .map(|at| mailbox.alive(at).filter(|u| *u > last).take(most).collect())
             .filter(|came: &Vec<u32>| came.len() == more)
             .collect();
         let known = match (unknown, came.len()) {

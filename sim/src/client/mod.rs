@@ -111,6 +111,8 @@ pub struct Client {
     pub qresync: bool,
     /// The messages of the selected mailbox in order.
     pub entries: Vec<Entry>,
+    /// The server asks its store for few ranges of UIDs at once: messages that came may be told by several EXISTS.
+    pub paged: bool,
     /// BYE came.
     pub ended: bool,
     /// DONE was sent for the IDLE that is being answered.

@@ -76,6 +76,7 @@ struct World {
     portions: Portions,
     jumps: bool,
     starttls: bool,
+    paged: bool,
     /// Octets that a session may hold for a client that does not read.
     most_held: usize,
     counts: Counts,
@@ -155,6 +156,7 @@ impl World {
         let mut limits = Limits::default();
         if swarm.small_windows {
             limits.changes_page = 1;
+            limits.ranges_page = 1;
             limits.fetch_page = 200;
             limits.store_window = 2;
             limits.move_window = 2;
@@ -170,6 +172,7 @@ impl World {
         Self {
             race,
             most_held,
+            paged: swarm.small_windows,
             starttls: swarm.starttls,
             accounts: USERS[..swarm.accounts]
                 .iter()
@@ -239,7 +242,9 @@ impl World {
     /// A new connection of this session; past the last one, of one that looks at all when it is over.
     fn connect(&mut self, session: usize) -> usize {
         let link = self.race.connect();
-        self.links.push(Client::default());
+        let mut client = Client::default();
+        client.paged = self.paged;
+        self.links.push(client);
         let letter = char::from(b'a' + u8::try_from(session % 26).unwrap_or(0));
         let before = self.names.iter().filter(|n| n.starts_with(letter)).count();
         self.names.push(format!("{letter}{before}"));

@@ -64,6 +64,7 @@ limits! {
     list_octets: 1024..=1 << 20,
     status_page: 1..=10_000,
     changes_page: 1..=100_000,
+    ranges_page: 1..=1 << 20,
     fetch_page: 4 << 10..=64 << 20,
     inline_body: 0..=1 << 20,
     body_window: 4 << 10..=16 << 20,

@@ -16,6 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("flags, UNCHANGEDSINCE and counters", flags),
     ("changes tell arrivals, flags and expunges", changes),
     ("many changes of flags come in pages", pages),
+    ("what came and what is gone come in pages", ranges),
     ("notices come after durable changes", notices),
     ("many at once", many_at_once),
     ("random changes agree with a model", random),
@@ -82,6 +83,8 @@ fn changes(s: &dyn Backend) {
             since,
             known_below: opened.uid_next,
             claim_recent: true,
+            from: Uid::MIN,
+            ranges: usize::MAX,
             limit: usize::MAX,
         });
         told.unwrap()
@@ -114,12 +117,18 @@ fn pages(s: &dyn Backend) {
             since: opened.highest_modseq,
             known_below: opened.uid_next,
             claim_recent: false,
+            from: Uid::MIN,
+            ranges: 1,
             limit,
         });
         let told = told.unwrap();
         assert_eq!(told.flags.len(), limit.min(5));
-        assert_eq!((&told.fresh, told.resume.is_some()), (&one(7), limit < 5));
+        let more = (1..5).contains(&limit);
+        assert_eq!((&told.fresh, told.resume.is_some()), (&one(7), more));
         let mut changed: UidSet = told.flags.iter().map(|f| f.0).collect();
+        if limit == 0 {
+            continue;
+        }
         let mut resume = told.resume;
         while let Some(from) = resume {
             let page = c.ask(Fetch {
@@ -140,6 +149,79 @@ fn pages(s: &dyn Backend) {
             resume = page.resume;
         }
         assert_eq!(changed, these);
+    }
+}
+
+/// Pages of ranges are together what one page of all would be, whatever their size, and none tells of what another does.
+fn ranges(s: &dyn Backend) {
+    let c = Client::new(s, 1);
+    let append = |count: u32| {
+        for _ in 0..count {
+            c.append("INBOX", MAIL).unwrap();
+        }
+    };
+    let remove = |mailbox, uids: &UidSet| {
+        let deleted = flag_names(SystemFlags::DELETED, &[]);
+        c.set(mailbox, uids.clone(), FlagOp::Add, deleted, None)
+            .unwrap();
+        assert_eq!(c.expunge(mailbox, uids.clone()).unwrap().uids, *uids);
+    };
+    append(12);
+    let opened = c.select("INBOX").unwrap();
+    // Each in its own change: what touches is one range or several.
+    for gone in [&[(3, 4), (8, 8)][..], &[(5, 5)], &[(1, 1), (12, 12)]] {
+        remove(opened.mailbox, &UidSet::from_ranges(gone.to_vec()));
+    }
+    append(9);
+    remove(
+        opened.mailbox,
+        &UidSet::from_ranges([(14, 15), (17, 17), (19, 20)]),
+    );
+    let whole = |since| c.changes(opened.mailbox, since, opened.uid_next).unwrap();
+    let all = whole(opened.highest_modseq);
+    assert_eq!(all.more, None);
+    let fresh = UidSet::from_ranges([(13, 13), (16, 16), (18, 18), (21, 21)]);
+    let gone = [
+        (1, 1),
+        (3, 5),
+        (8, 8),
+        (12, 12),
+        (14, 15),
+        (17, 17),
+        (19, 20),
+    ];
+    assert_eq!(
+        (&all.fresh, &all.gone),
+        (&fresh, &UidSet::from_ranges(gone))
+    );
+    for since in [opened.highest_modseq, ModSeq(all.to.0 - 1), all.to] {
+        for ranges in 1..9 {
+            let (wanted, mut fresh, mut gone) = (whole(since), UidSet::new(), UidSet::new());
+            let mut from = Some(Uid::MIN);
+            while let Some(at) = from {
+                let page = c.ask(Changes {
+                    actor: c.actor(),
+                    mailbox: opened.mailbox,
+                    since,
+                    known_below: opened.uid_next,
+                    claim_recent: false,
+                    from: at,
+                    ranges,
+                    limit: 0,
+                });
+                let page = page.unwrap();
+                assert!(page.more.is_none_or(|more| more > at), "it goes on");
+                let upto = page.more.map_or(u32::MAX, |more| more.get() - 1);
+                let here = UidSet::from_ranges([(at.get(), upto)]);
+                for (part, all) in [(&page.fresh, &mut fresh), (&page.gone, &mut gone)] {
+                    assert!(part.ranges().len() <= ranges, "{part} of {ranges}");
+                    assert!(part.difference(&here).is_empty(), "{part} of {here}");
+                    *all = all.union(part);
+                }
+                from = page.more;
+            }
+            assert_eq!((fresh, gone), (wanted.fresh.clone(), wanted.gone.clone()));
+        }
     }
 }
 

@@ -358,6 +358,8 @@ impl<'a> Client<'a> {
             since,
             known_below,
             claim_recent: false,
+            from: Uid::MIN,
+            ranges: usize::MAX,
             limit: usize::MAX,
         })
     }

@@ -321,31 +321,33 @@ impl Candidate for Found<'_> {
 
 pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSince>> {
     let mut mailbox = by_reference(t, op.actor, op.mailbox)?;
-    // Whatever happens to a mailbox takes a modseq: most of the time nothing did, and the messages need not be looked at.
-    let quiet = mailbox.highest_modseq == op.since && mailbox.uid_next == op.known_below;
-    let uids = match quiet {
-        true => UidSet::new(),
-        false => t.uids(mailbox.id)?,
+    let gone_is_complement = op.since < mailbox.floor;
+    let fresh = fresh(t, op, &mailbox)?;
+    let gone = match gone_is_complement {
+        true => not_there(t, op, &mailbox)?,
+        false => expunged_since(t, op, &mailbox)?,
     };
+    // Both tell of the same UIDs.
+    let end = fresh.end.min(gone.end);
+    let page = UidSet::from_ranges([(op.from.get(), end - 1)]);
     let mut changes = ChangesSince {
-        fresh: uids.intersection(&UidSet::from_ranges([(op.known_below.get(), u32::MAX)])),
+        fresh: fresh.uids.intersection(&page),
         flags: Vec::new(),
         resume: None,
-        gone: t.expunged_since(mailbox.id, op.since)?,
-        gone_is_complement: op.since < mailbox.floor,
+        gone: gone.uids.intersection(&page),
+        more: Uid::new(end).filter(|_| end < u32::MAX),
+        gone_is_complement,
         keywords: mailbox.keywords.clone(),
         to: mailbox.highest_modseq,
         uid_next: mailbox.uid_next,
         recent_from: mailbox.recent_from,
         name: mailbox.name.clone(),
     };
-    if changes.gone_is_complement {
-        let ever = [(1, mailbox.uid_next.get() - 1)];
-        let ever = ever.into_iter().filter(|r| r.1 > 0);
-        changes.gone = UidSet::from_ranges(ever).difference(&uids);
-    }
     let (below, most) = (op.known_below.get(), op.limit.saturating_add(1));
-    let changed = t.changed_since(mailbox.id, op.since, below, most)?;
+    let changed = match op.limit {
+        0 => Vec::new(),
+        _ => t.changed_since(mailbox.id, op.since, below, most)?,
+    };
     changes.resume = changed.get(op.limit).map(|m| m.uid);
     let changed = changed.into_iter().take(op.limit);
     changes.flags = changed.map(|m| (m.uid, m.modseq, m.flags)).collect();
@@ -354,6 +356,60 @@ pub(super) fn changes(t: &mut dyn Tables, op: &Changes) -> Result<Box<ChangesSin
         t.put_mailbox(&mailbox)?;
     }
     Ok(Box::new(changes))
+}
+
+/// What a page of changes tells of one kind.
+struct Part {
+    uids: UidSet,
+    /// It tells of the UIDs below this one; the greatest number there is: of all.
+    end: u32,
+}
+
+impl Part {
+    /// Of the messages from `from` on these are the first ranges, at most so many, of all below `below`.
+    fn of(uids: UidSet, ranges: usize, below: u32) -> Self {
+        let full = uids.ranges().len() >= ranges;
+        let end = uids.last().filter(|_| full).map(|uid| uid.get() + 1);
+        let end = end.filter(|end| *end < below).unwrap_or(u32::MAX);
+        Self { uids, end }
+    }
+}
+
+/// Messages that were not known.
+fn fresh(t: &mut dyn Tables, op: &Changes, mailbox: &Mailbox) -> Result<Part> {
+    let (from, ranges) = (op.from.get().max(op.known_below.get()), op.ranges.max(1));
+    let uids = match from < mailbox.uid_next.get() {
+        true => t.uids_from(mailbox.id, from, ranges)?,
+        false => UidSet::new(),
+    };
+    Ok(Part::of(uids, ranges, mailbox.uid_next.get()))
+}
+
+/// UIDs that were given and have no message any more.
+fn not_there(t: &mut dyn Tables, op: &Changes, mailbox: &Mailbox) -> Result<Part> {
+    let (from, below) = (op.from.get(), mailbox.uid_next.get());
+    if from >= below {
+        return Ok(Part::of(UidSet::new(), 1, below));
+    }
+    let ranges = op.ranges.max(1);
+    let mut part = Part::of(t.uids_from(mailbox.id, from, ranges)?, ranges, below);
+    let ever = UidSet::from_ranges([(from, part.end.min(below) - 1)]);
+    part.uids = ever.difference(&part.uids);
+    Ok(part)
+}
+
+/// What the log of expunges has.
+fn expunged_since(t: &mut dyn Tables, op: &Changes, mailbox: &Mailbox) -> Result<Part> {
+    let (from, ranges) = (op.from.get(), op.ranges.max(1));
+    let gone = t.expunged_since(mailbox.id, op.since, from, ranges.saturating_add(1))?;
+    // A page goes on, whatever the log says twice.
+    let next = gone
+        .get(ranges)
+        .map(|range| range.0.max(from.saturating_add(1)));
+    Ok(Part {
+        uids: UidSet::from_ranges(gone.into_iter().take(ranges)),
+        end: next.unwrap_or(u32::MAX),
+    })
 }
 
 fn octets(n: u64) -> usize {

@@ -20,7 +20,7 @@ use crate::derive::derive_stored;
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Body, Entry, Files, Home, Part, Place, Writer};
 use crate::record::{Derived, Mailbox, Message};
-use crate::table::{Named, Result, Tables};
+use crate::table::{Named, Result, Tables, first_ranges};
 use crate::upload::Upload;
 
 /// One transaction; only the writer's may change anything.
@@ -376,10 +376,12 @@ impl Tables for Transaction<'_> {
         Ok(())
     }
 
-    fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
-        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 ORDER BY uid";
-        let uids = self.all(sql, [signed(mailbox.0)], |r| r.get::<_, u32>(0))?;
-        Ok(UidSet::from_ranges(uids.into_iter().map(|u| (u, u))))
+    fn uids_from(&mut self, mailbox: MailboxId, from: u32, ranges: usize) -> Result<UidSet> {
+        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 AND uid >= ?2 ORDER BY uid";
+        let values = [signed(mailbox.0), from.into()];
+        let rows = self.conn.prepare_cached(sql);
+        let uids = rows.and_then(|mut s| first_ranges(s.query_map(values, |r| r.get(0))?, ranges));
+        uids.map_err(|e| self.failed(e))
     }
 
     fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
@@ -507,11 +509,18 @@ impl Tables for Transaction<'_> {
         self.log(&entry, None).map(drop)
     }
 
-    fn expunged_since(&mut self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
-        let sql = "SELECT first, last FROM expunged WHERE mailbox = ?1 AND modseq > ?2";
-        let values = [signed(mailbox.0), signed(since.0)];
-        let ranges = self.all(sql, values, |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(UidSet::from_ranges(ranges))
+    fn expunged_since(
+        &mut self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        from: u32,
+        ranges: usize,
+    ) -> Result<Vec<(u32, u32)>> {
+        let sql =
+            "SELECT first, last FROM expunged WHERE mailbox = ?1 AND modseq > ?2 AND last >= ?3
+                   ORDER BY first LIMIT ?4";
+        let values = params![signed(mailbox.0), signed(since.0), from, rows(ranges)];
+        self.all(sql, values, |r| Ok((r.get(0)?, r.get(1)?)))
     }
 
     fn thread_of(&mut self, owner: AccountId, hash: u64) -> Result<Option<ThreadId>> {

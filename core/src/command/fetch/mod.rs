@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 use crate::ast::{FetchItem, SectionText, SeqNumber, SequenceSet};
 use crate::command::{completed, reply, resolve};
 use crate::effect::{
-    Changes, ErrorKind, Fetch, FetchPage, Fields, FlagOp, Op, Outcome, ReadBody, Row, SetFlags,
-    StoreError,
+    Changes, ChangesSince, ErrorKind, Fetch, FetchPage, Fields, FlagOp, Outcome, ReadBody, Row,
+    SetFlags, StoreError,
 };
 use crate::flag::{FlagNames, SystemFlags};
 use crate::id::{ModSeq, Uid};
@@ -39,8 +39,9 @@ struct Fetching {
     seen: UidSet,
     /// The modseq of that change, until its rows are written.
     made: Option<ModSeq>,
-    /// What is gone and is still to be told (RFC 7162 §3.2.6).
+    /// What is gone and is still to be told, and from which UID on more may be (RFC 7162 §3.2.6).
     vanished: UidSet,
+    more: Option<Uid>,
     rows: VecDeque<Row>,
     writing: Option<RowWriter>,
     at: At,
@@ -90,16 +91,22 @@ pub(crate) fn begin(
         seen: UidSet::new(),
         made: None,
         vanished: UidSet::new(),
+        more: None,
         rows: VecDeque::new(),
         writing: None,
         at: At::Page,
         missing: false,
         trouble: None,
     };
-    if let (true, Some(since)) = (vanished, changed_since) {
-        return fetching.ask_vanished(s, set, since);
-    }
-    match fetching.next_window(s) {
+    let first = if vanished {
+        // Here the set is one of numbers: what it names is mostly not there any more.
+        let last = s.selected.as_ref().and_then(|m| m.view.last_uid());
+        fetching.window = numbers(set, last);
+        fetching.ask_vanished(s, fetching.window.first().unwrap_or(Uid::MIN))
+    } else {
+        fetching.next_window(s)
+    };
+    match first {
         Step::Done(done) => Step::Done(done),
         _ => Step::Become(Box::new(fetching)),
     }
@@ -153,24 +160,33 @@ fn fields(items: &[FetchItem]) -> Fields {
 }
 
 impl Fetching {
-    fn ask_vanished(mut self, s: &mut Session, set: &SequenceSet, since: ModSeq) -> Step {
+    fn ask_vanished(&mut self, s: &mut Session, from: Uid) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
         };
-        // Here the set is one of numbers: what it names is mostly not there any more.
-        self.window = numbers(set, selected.view.last_uid());
         self.at = At::Vanished;
-        let changes = Changes {
+        s.ask(Changes {
             actor: s.actor(),
             mailbox: selected.mailbox,
-            since,
+            since: self.changed_since.unwrap_or_default(),
             known_below: core::num::NonZeroU32::MAX,
             claim_recent: false,
+            from,
+            ranges: s.config.limits.ranges_page,
             // Those are fetched below.
             limit: 0,
-        };
-        let _ = s.ask(changes);
-        Step::Become(Box::new(self))
+        })
+    }
+
+    fn vanished(&mut self, s: &Session, changes: &ChangesSince) -> Step {
+        if let Some(selected) = &s.selected {
+            let gone = changes.gone.intersection(&self.window);
+            self.vanished = selected.view.missing(&gone);
+        }
+        let last = self.window.last();
+        self.more = changes.more.filter(|uid| Some(*uid) <= last);
+        self.at = At::Telling;
+        Step::Again
     }
 
     /// VANISHED (EARLIER), as there is room for it.
@@ -181,7 +197,13 @@ impl Fetching {
             }
             response::vanished_some(&mut s.out, &mut self.vanished, true);
         }
-        self.next_window(s)
+        match self.more.take() {
+            Some(from) => self.ask_vanished(s, from),
+            None => {
+                self.window = UidSet::new();
+                self.next_window(s)
+            }
+        }
     }
 
     fn next_window(&mut self, s: &mut Session) -> Step {
@@ -417,20 +439,10 @@ impl Task for Fetching {
             _ => return Step::Input,
         };
         match self.at {
-            At::Vanished => {
-                match Changes::result(outcome).unwrap_or_else(|| Err(StoreError::lost())) {
-                    Ok(changes) => {
-                        let asked = core::mem::take(&mut self.window);
-                        if let Some(selected) = &s.selected {
-                            let gone = changes.gone.intersection(&asked);
-                            self.vanished = selected.view.missing(&gone);
-                        }
-                        self.at = At::Telling;
-                        Step::Again
-                    }
-                    Err(error) => Step::Done(s.failed("Changes", &error)),
-                }
-            }
+            At::Vanished => match reply::<Changes>(outcome) {
+                Ok(changes) => self.vanished(s, &changes),
+                Err(error) => Step::Done(s.failed("Changes", &error)),
+            },
             At::Seen => match reply::<SetFlags>(outcome) {
                 Ok(set) => {
                     self.seen = set.changed;
