@@ -1,5 +1,5 @@
-"""A Maildir of 500 messages of many kinds, the same each time: attachments, nested multiparts, forwarded messages, non-ASCII headers,
-several charsets, long lines, bodies of 10 MB."""
+"""A Maildir of 500 messages of many kinds, or of those between two numbers, the same each time: attachments, nested multiparts, forwarded messages, non-ASCII headers,
+several charsets, long lines, bodies of 10 MB. Its arguments: the Maildir, and perhaps the two numbers."""
 import email.message
 import email.policy
 import os
@@ -47,7 +47,7 @@ def message(i):
     return bytes(m).replace(b"\r\n", b"\n")
 
 
-for i in range(500):
+for i in range(*map(int, sys.argv[2:] or ["500"])):
     flags = "".join(f for f, every in (("F", 13), ("R", 6), ("S", 3)) if i % every == 0)
     with open(os.path.join(root, "cur", f"{i}.host:2,{flags}"), "wb") as file:
         file.write(message(i))

@@ -8,3 +8,5 @@ mod imaplib;
 mod interimap;
 mod mbsync;
 mod mutt;
+mod perl;
+mod served;
