@@ -9,7 +9,7 @@ import sys
 random.seed(7)
 root = os.path.join(sys.argv[1], "INBOX")
 for part in ("cur", "new", "tmp"):
-    os.makedirs(os.path.join(root, part))
+    os.makedirs(os.path.join(root, part), exist_ok=True)
 
 SUBJECTS = ["Grüße aus Köln", "日本語の件名です", "Привет, мир", "Re: [list] plain", "a" * 200, "=?utf-8?B?not really?", 'say "hi" \\o/']
 TEXTS = [

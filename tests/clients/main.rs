@@ -4,9 +4,13 @@
 mod async_imap;
 mod curl;
 mod demo;
+mod fetchmail;
+mod imapfilter;
 mod imaplib;
 mod interimap;
 mod mbsync;
 mod mutt;
+mod neomutt;
+mod offlineimap;
 mod perl;
 mod served;

@@ -5,15 +5,7 @@ use crate::served::Served;
 
 fn perl_on(runtime: &str) {
     let served = Served::start("perl", runtime);
-    let maildir = served.folder.join("mail");
-    run(&[
-        "python3",
-        "-c",
-        include_str!("maildir.py"),
-        &maildir,
-        "1",
-        "61",
-    ]);
+    let maildir = served.maildir(1..61);
     let script = served.folder.join("script.pl");
     std::fs::write(&script, include_str!("mail_imapclient.pl")).expect("the folder can be written");
     let said = run(&["perl", &script, &served.port, &served.certificate, &maildir]);
@@ -23,7 +15,7 @@ fn perl_on(runtime: &str) {
         "{}",
         String::from_utf8_lossy(&said.stderr)
     );
-    served.ends_well(&["UID STORE 1 +FLAGS.SILENT (\\\\Seen): NO [READ-ONLY]"]);
+    served.ends_well(&[r"UID STORE 1 +FLAGS.SILENT (\Seen): NO [READ-ONLY]"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `pillarbox serve` that writes down each connection: afterwards whatever it refused is looked at, and all it said is played again.
 
 use std::fs::File;
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 
 use crate::demo::{Folder, run, text, wait_until};
@@ -72,6 +73,42 @@ impl Served {
         served
     }
 
+    /// Makes a Maildir of the messages with these numbers, or adds them; returns its path.
+    pub fn maildir(&self, numbers: Range<u32>) -> String {
+        let maildir = self.folder.join("mail");
+        let (first, end) = (numbers.start.to_string(), numbers.end.to_string());
+        let script = include_str!("maildir.py");
+        run(&["python3", "-c", script, &maildir, &first, &end]);
+        maildir
+    }
+
+    /// Makes those messages, and appends them to INBOX.
+    pub fn fill(&self, numbers: Range<u32>) -> String {
+        let maildir = self.maildir(numbers.clone());
+        let (first, end) = (numbers.start.to_string(), numbers.end.to_string());
+        self.python(include_str!("fill.py"), &[&maildir, &first, &end]);
+        maildir
+    }
+
+    /// Another connection's commands in INBOX, which must be answered OK: what is said before that.
+    pub fn imap(&self, commands: &[&str]) -> String {
+        self.imap_in("INBOX", commands)
+    }
+
+    /// The same in another mailbox.
+    pub fn imap_in(&self, mailbox: &str, commands: &[&str]) -> String {
+        self.python(
+            include_str!("commands.py"),
+            &[&[mailbox], commands].concat(),
+        )
+    }
+
+    /// Runs a script of Python; its arguments are the port, the certificate, and these.
+    fn python(&self, script: &str, arguments: &[&str]) -> String {
+        let line = ["python3", "-c", script, &self.port, &self.certificate];
+        text(&run(&[&line, arguments].concat()))
+    }
+
     /// Ends it as an operator would. It refused what is named here and nothing else, in this order where one connection was after another; its log has
     /// no complaint; and each connection plays again to the same octets.
     pub fn ends_well(mut self, refused: &[&str]) {
@@ -99,7 +136,7 @@ impl Served {
     }
 
     /// What was said on each connection, in the order they came in, words of messages replaced by filler.
-    fn transcripts(&self) -> Vec<String> {
+    pub fn transcripts(&self) -> Vec<String> {
         let folder = std::fs::read_dir(self.folder.join("recordings"));
         let files = folder.expect("there are recordings");
         let mut paths: Vec<_> = files
@@ -131,6 +168,20 @@ impl Drop for Served {
     }
 }
 
+/// The octets of each file in a folder and in those below it, in order.
+pub fn messages(folder: &str) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        match path.is_dir() {
+            true => all.extend(messages(&path.to_string_lossy())),
+            false => all.push(std::fs::read(path).expect("a message can be read")),
+        }
+    }
+    all.sort();
+    all
+}
+
 /// Answers other than OK: what they answer, without its tag, and the answer, without its text.
 fn refusals(transcript: &str) -> Vec<String> {
     let mut commands = std::collections::BTreeMap::new();
@@ -140,11 +191,12 @@ fn refusals(transcript: &str) -> Vec<String> {
             continue;
         };
         let line = line.trim_end_matches("\\r\\n");
+        let line = &line.replace("\\\"", "\"").replace("\\\\", "\\");
         let Some((tag, rest)) = line.split_once(' ') else {
             continue;
         };
         if who == "C" {
-            commands.insert(tag, rest);
+            commands.insert(tag.to_owned(), rest.to_owned());
             continue;
         }
         let said = rest.split(' ').next().unwrap_or_default();
@@ -157,7 +209,7 @@ fn refusals(transcript: &str) -> Vec<String> {
         let code = code
             .map(|(code, _)| format!(" [{code}]"))
             .unwrap_or_default();
-        let command = commands.get(tag).copied().unwrap_or("*");
+        let command = commands.get(tag).map_or("*", String::as_str);
         found.push(format!("{command}: {said}{code}"));
     }
     found
