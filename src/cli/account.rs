@@ -14,6 +14,7 @@ use pillarbox::store::{
 use super::check::load_file;
 use super::config::{self, Config, Source};
 use super::control;
+use super::owner;
 use super::prompt::{confirm, new_password};
 use super::request::{Admin, Mail, Registry, Request};
 
@@ -123,12 +124,18 @@ fn apply(folder: &Path, source: &Source, request: &Request) -> Result<Vec<String
         return Err(format!("there is no store in {}", folder.display()).into());
     }
     let began = Instant::now();
+    let foreign = owner::other(folder);
     loop {
-        if let Some(admin) = alone(folder, source)? {
+        if foreign.is_none()
+            && let Some(admin) = alone(folder, source)?
+        {
             return request.apply(&admin);
         }
         if let Some(rows) = control::ask(folder, request)? {
             return Ok(rows);
+        }
+        if let Some(instead) = foreign {
+            return Err(instead.into());
         }
         if began.elapsed() > PATIENCE {
             let text = format!(

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use pillarbox::store::{compact, rebuild, verify};
 
+use super::owner;
+
 /// What can be done with a store that no server uses.
 #[derive(Debug, Subcommand)]
 pub enum Store {
@@ -30,6 +32,7 @@ pub enum Store {
 impl Store {
     /// Does it, and prints what was found.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
+        self.look()?;
         let mut out = std::io::stdout().lock();
         match self {
             Self::Verify { folder } => {
@@ -53,9 +56,7 @@ impl Store {
                 }
                 match seen.problems {
                     0 => Ok(()),
-                    _ => Err(
-                        "the store is damaged; rebuild mends what is wrong with the index".into(),
-                    ),
+                    _ => Err(DAMAGED.into()),
                 }
             }
             Self::Rebuild { folder } => {
@@ -91,4 +92,17 @@ impl Store {
             }
         }
     }
+    /// Refuses what is no store, and to write where another user's server is to read.
+    fn look(&self) -> Result<(), String> {
+        let (Self::Verify { folder } | Self::Rebuild { folder } | Self::Compact { folder }) = self;
+        if !folder.join("packs").is_dir() {
+            return Err(format!("there is no store in {}", folder.display()));
+        }
+        match self {
+            Self::Verify { .. } => Ok(()),
+            _ => owner::other(folder).map_or(Ok(()), Err),
+        }
+    }
 }
+
+const DAMAGED: &str = "the store is damaged: what is wrong with the index, pillarbox store rebuild mends; a message whose octets are damaged is in a backup or nowhere";

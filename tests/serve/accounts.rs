@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -98,6 +99,50 @@ fn accounts_change_with_the_server_stopped_and_while_it_runs() {
     let server = Server::start(&folder, PLAIN, &[]);
     server.sign_in("ann", "second");
     server.sign_in("bob", "pw");
+    server.terminate();
+}
+
+#[test]
+fn nobody_writes_what_another_users_server_is_to_read() {
+    let folder = Folder::new("owner");
+    // Root gives its store away; who is not root has none to give, and takes root's folder.
+    let store = match rustix::process::geteuid().is_root() {
+        true => folder.path().join("store"),
+        false => "/".into(),
+    };
+    if store != Path::new("/") {
+        std::fs::create_dir_all(store.join("packs")).expect("a folder can be made");
+        std::os::unix::fs::chown(&store, Some(4242), None).expect("root gives files away");
+    }
+    let store = store.to_str().expect("a name in UTF-8");
+    let (code, _, error) = pillarbox(&["account", "--store", store, "add", "ann"], "pw\n");
+    assert!(
+        code == 1 && error.contains("run this as that user: sudo -u '#"),
+        "{error}"
+    );
+    for (what, refused) in [("rebuild", true), ("compact", true), ("verify", false)] {
+        let (code, _, error) = pillarbox(&["store", what, store], "");
+        let owner = error.contains("run this as that user") || error.contains("there is no store");
+        assert!(
+            code == 1 && (owner == refused || store == "/"),
+            "{what}: {error}"
+        );
+    }
+    assert!(!Path::new(store).join("accounts.lock").exists());
+}
+
+#[test]
+fn root_reaches_the_server_of_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("not root: nobody else reaches another user's server");
+    }
+    let folder = Folder::new("owner-runs");
+    let server = Server::start(&folder, PLAIN, &[]);
+    // As if it had been started by somebody else.
+    let lock = folder.path().join("store/lock");
+    std::os::unix::fs::chown(&lock, Some(4242), None).expect("root gives files away");
+    folder.account(&["add", "ann"], "pw\n");
+    server.sign_in("ann", "pw");
     server.terminate();
 }
 
