@@ -4,6 +4,7 @@ mod accounts;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
+mod deliver;
 mod derive;
 mod error;
 mod memory;
@@ -25,6 +26,7 @@ pub use accounts::{
 };
 pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask, purge};
+pub use deliver::Delivery;
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{

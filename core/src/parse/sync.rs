@@ -3,12 +3,16 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::str::FromStr;
+
+use bytes::Bytes;
 
 use super::cursor::{Cursor, Parsed, syntax, too_many};
-use super::lex;
+use super::{Context, ParseError, lex};
 use crate::ast::{Qresync, SelectParams, SequenceSet};
 use crate::flag::{FlagNames, MAX_KEYWORD_OCTETS, MAX_KEYWORDS, SystemFlags};
 use crate::id::ModSeq;
+use crate::limits::Limits;
 
 /// sequence-set = (seq-number / seq-range) ["," sequence-set] / seq-last-command
 pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Parsed<SequenceSet> {
@@ -70,6 +74,26 @@ pub(super) fn store_flags(c: &mut Cursor<'_>) -> Parsed<FlagNames> {
             return Ok(flags);
         }
         c.space()?;
+    }
+}
+
+/// Flags as STORE takes them, `\Seen $Work`; of no text none.
+impl FromStr for FlagNames {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Parsed<Self> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let limits = &Limits::default();
+        let cx = Context {
+            limits,
+            authenticated: true,
+        };
+        let frame = Bytes::copy_from_slice(text.as_bytes());
+        let mut cursor = Cursor::new(&frame, &cx);
+        let flags = store_flags(&mut cursor)?;
+        cursor.end().map(|()| flags)
     }
 }
 
@@ -207,5 +231,19 @@ mod tests {
             let parsed = parse_command(&line, 0, &cx);
             assert_eq!(parsed.is_ok(), room, "{count}");
         }
+    }
+
+    #[test]
+    fn text_becomes_flags() {
+        let flags: FlagNames = "\\SEEN $Work \\Draft work $work".parse().unwrap();
+        assert_eq!(flags.system, SystemFlags::SEEN.with(SystemFlags::DRAFT));
+        assert_eq!(flags.keywords, ["$Work", "work"]);
+        assert_eq!("".parse(), Ok(FlagNames::default()));
+        for wrong in [
+            "\\Recent", "\\Other", "a(b", "a\"", "ä", "a,b\r\nc", " ", "(a",
+        ] {
+            assert!(wrong.parse::<FlagNames>().is_err(), "{wrong:?}");
+        }
+        assert!("x".repeat(256).parse::<FlagNames>().is_err());
     }
 }

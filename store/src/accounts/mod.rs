@@ -51,6 +51,12 @@ impl StaticAccounts {
         entry.or_insert((next, Vec::new())).1 = password.as_bytes().to_vec();
         self
     }
+
+    /// Under which identity this user's mail is kept, if there is such a user.
+    #[must_use]
+    pub fn id(&self, user: &str) -> Option<AccountId> {
+        self.users.get(user).map(|(id, _)| *id)
+    }
 }
 
 impl Accounts for StaticAccounts {

@@ -223,6 +223,13 @@ impl AccountTable {
         all.collect()
     }
 
+    /// Under which identity this account's mail is kept, if there is such an account, disabled or not.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<AccountId> {
+        let state = self.state();
+        state.accounts.get(name).map(|entry| AccountId(entry.id))
+    }
+
     /// Changes a copy, makes it durable, and only then goes by it.
     fn change(
         &self,
