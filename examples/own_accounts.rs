@@ -54,11 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder(Arc::new(Memory::new()), Arc::new(Directory(questions)))
         .listen("127.0.0.1:0")
         .plaintext_login(true) // no certificate here: loopback only
-        .build()?;
-    let (address, hub) = (server.addresses()[0], server.hub().clone());
-    let running = thread::spawn(move || server.run(Runtime::default()));
+        .build()?
+        .start(Runtime::default())?;
 
-    let mut client = TcpStream::connect(address)?;
+    let mut client = TcpStream::connect(server.addresses()[0])?;
     client.write_all(
         b"a LOGIN ann@example.org guess\r\nb LOGIN ann@example.org secret\r\nc LOGOUT\r\n",
     )?;
@@ -66,7 +65,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     print!("{said}");
     assert!(said.contains("a NO [AUTHENTICATIONFAILED]") && said.contains("b OK"));
 
-    hub.shutdown();
-    running.join().map_err(|_| "the server panicked")??;
+    server.stop()?;
     Ok(())
 }

@@ -63,17 +63,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder(Arc::new(bodies), Arc::new(accounts))
         .listen("127.0.0.1:0")
         .plaintext_login(true) // no certificate here: loopback only
-        .build()?;
-    let (address, hub) = (server.addresses()[0], server.hub().clone());
-    let running = std::thread::spawn(move || server.run(Runtime::default()));
-    let mut client = TcpStream::connect(address)?;
+        .build()?
+        .start(Runtime::default())?;
+    let mut client = TcpStream::connect(server.addresses()[0])?;
     client.write_all(b"a LOGIN tim secret\r\nb APPEND INBOX {8+}\r\n\r\nText\r\n\r\n")?;
     client.write_all(b"c SELECT INBOX\r\nd FETCH 1 BODY[]\r\ne FETCH 1 BODY[]\r\nf LOGOUT\r\n")?;
     let said = std::io::read_to_string(client)?;
     print!("{said}");
     assert_eq!(said.matches("BODY[] {8}\r\n\r\nText\r\n").count(), 2);
     assert_eq!(kept.lock().expect(LOCK).len(), 1); // read once, served twice
-    hub.shutdown();
-    running.join().map_err(|_| "the server panicked")??;
+    server.stop()?;
     Ok(())
 }

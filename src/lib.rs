@@ -12,14 +12,12 @@
 //! let server = pillarbox::Server::builder(Arc::new(Memory::new()), Arc::new(accounts))
 //!     .listen("127.0.0.1:0")
 //!     .plaintext_login(true)
-//!     .build()?;
+//!     .build()?
+//!     .start(pillarbox::Runtime::default())?;
 //! let port = server.addresses()[0].port();
-//! let hub = server.hub().clone();
-//! let running = std::thread::spawn(move || server.run(pillarbox::Runtime::default()));
 //! // … a client connects to `port` …
 //! # assert_ne!(port, 0);
-//! hub.shutdown();
-//! running.join().expect("the server does not panic")?;
+//! server.stop()?; // or let it be dropped
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -31,7 +29,8 @@
     feature = "sqlite"
 ))]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/embedding.md")]
+struct Documents;
 
 mod server;
 
@@ -43,4 +42,4 @@ pub use pillarbox_smol as smol;
 pub use pillarbox_store as store;
 #[cfg(feature = "runtime-tokio")]
 pub use pillarbox_tokio as tokio;
-pub use server::{BuildError, Runtime, Server, ServerBuilder};
+pub use server::{BuildError, Running, Runtime, Server, ServerBuilder};

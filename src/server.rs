@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use pillarbox_core::limits::Limits;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
@@ -90,6 +91,21 @@ impl Server {
         (self.service, self.listeners)
     }
 
+    /// Serves on threads of its own, until what is returned is dropped: for tests, and beside other work.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(self, runtime: Runtime) -> io::Result<Running> {
+        let (service, addresses) = (self.service.clone(), self.addresses.clone());
+        let thread = thread::Builder::new().name(String::from("pillarbox"));
+        let thread = Some(thread.spawn(move || self.run(runtime))?);
+        Ok(Running {
+            service,
+            addresses,
+            thread,
+        })
+    }
+
     /// Serves until [`Hub::shutdown`]; blocks.
     ///
     /// # Errors
@@ -105,6 +121,50 @@ impl Server {
                 "Pillarbox was built without a runtime; enable runtime-tokio or runtime-smol",
             )),
         }
+    }
+}
+
+/// A server that runs on threads of its own, until this value is dropped.
+#[derive(Debug)]
+pub struct Running {
+    service: Arc<Service>,
+    addresses: Vec<SocketAddr>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Running {
+    /// The addresses listened on, as [`Server::addresses`].
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What knows the server's connections.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        self.service.hub()
+    }
+
+    /// Ends the server as [`Hub::shutdown`] does, and waits for the end. Dropping the value does the same, and says nothing of errors.
+    ///
+    /// # Errors
+    /// Those of [`Server::run`], and a panic of it.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.hub().shutdown();
+        let panicked = |_| io::Error::other("the server panicked");
+        let ended = self.thread.take().map(JoinHandle::join);
+        ended.map_or(Ok(()), |ended| ended.map_err(panicked)?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Who wants to know calls `stop`.
+        let _ = self.end();
     }
 }
 

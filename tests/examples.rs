@@ -7,12 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Each example, and whether the features of this build make it.
-const EXAMPLES: [(&str, bool); 5] = [
+const EXAMPLES: [(&str, bool); 7] = [
+    ("deliver", RUNS),
     ("embed_smol", cfg!(feature = "runtime-smol")),
     ("embed_tokio", cfg!(feature = "runtime-tokio")),
     ("in_process", true),
     ("own_accounts", RUNS),
     ("own_bodies", RUNS),
+    ("test_double", RUNS),
 ];
 
 const RUNS: bool = cfg!(any(feature = "runtime-tokio", feature = "runtime-smol"));

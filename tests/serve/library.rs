@@ -70,3 +70,16 @@ fn any_number_of_servers_run_in_one_process() {
         }
     }
 }
+
+#[test]
+fn a_server_that_is_dropped_has_ended() {
+    let running = server("dropped")
+        .start(Runtime::default())
+        .expect("it runs");
+    let address = running.addresses()[0];
+    let mut client = connect(address);
+    assert!(client.line().contains("dropped ready"));
+    drop(running);
+    assert!(client.line().starts_with("* BYE ") && client.is_closed());
+    assert!(TcpStream::connect_timeout(&address, DEADLINE).is_err());
+}
