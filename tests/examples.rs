@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+#[path = "../examples/own_bodies.rs"]
+#[allow(dead_code)] // its main runs as a program
+mod own_bodies;
+
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Each example, and whether the features of this build make it.
@@ -37,6 +41,11 @@ fn every_example_runs_to_its_end() {
     for (name, _) in EXAMPLES.iter().filter(|(_, made)| *made) {
         run(name, &program(name));
     }
+}
+
+#[test]
+fn the_backend_of_an_example_keeps_the_contract() {
+    pillarbox_store::conformance::run(|| Box::new(own_bodies::Bodies::default()));
 }
 
 /// Where cargo puts an example that it builds together with this test.

@@ -8,6 +8,7 @@
 //! - After a reply the effect survives a crash, and no other session hears of it before it is durable.
 //! - UIDs and modification sequences of a mailbox only grow, across crashes too; visible order is number order.
 //! - Every arrival, flag change and expunge takes a modseq above the mailbox's HIGHESTMODSEQ before it.
+//! - An account's mailboxes are there for that account alone: to another actor they are [`ErrorKind::NonExistent`], whatever the operation.
 //! - "Cannot read" is an error, never "empty".
 
 mod call;
