@@ -4,6 +4,7 @@ use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::Connection;
 
 use super::checkpoint::Log;
+use super::closed::Closed;
 use super::doubt::Doubt;
 use super::recover::{mark, set_mark};
 use super::renewed::Renewed;
@@ -19,6 +20,7 @@ pub(super) struct Ledger {
     pub doubt: std::sync::Arc<Doubt>,
     pub renewed: std::sync::Arc<Renewed>,
     pub log: Log,
+    pub closed: Closed,
 }
 
 impl Ledger {

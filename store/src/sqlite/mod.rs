@@ -2,6 +2,7 @@
 
 mod ahead;
 mod checkpoint;
+mod closed;
 mod compact;
 mod doubt;
 mod group;
@@ -395,6 +396,7 @@ impl Folder {
             files,
             doubt: Arc::new(doubt),
             renewed: Arc::default(),
+            closed: closed::Closed::default(),
             log: checkpoint::Log::new(self.index.with_extension("sqlite-wal")),
         };
         ledger.log.bound(&ledger.conn, &ledger.doubt);

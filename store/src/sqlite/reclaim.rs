@@ -62,18 +62,18 @@ pub(super) enum Step {
 
 impl Pass {
     /// Of a segment that the index knows whole, and that nothing is written to any more.
-    pub(super) fn new(files: &Files, segment: u64, large: u64) -> io::Result<Self> {
+    pub(super) fn new(ledger: &mut Ledger, segment: u64, large: u64) -> io::Result<Self> {
+        let (files, open) = (&ledger.files, ledger.pack.segment());
         // What was removed before stays away from here on.
         files.sync_folder()?;
-        let all = files.segments()?;
-        let later: Vec<u64> = all.iter().copied().filter(|s| *s > segment).collect();
-        let until = cuts(files, &later)?.get(&segment).copied();
+        ledger.closed.ask(files, open, usize::MAX)?;
+        let told = cuts(files, &[open])?.get(&segment).copied();
         let scan = Scan::new(files, segment, 0)?;
         Ok(Self {
             segment,
             len: scan.len(),
-            until,
-            oldest: all.first() == Some(&segment),
+            until: told.or(ledger.closed.end(segment)),
+            oldest: ledger.closed.is_oldest(segment),
             scan,
             heard: 0,
             stage: Stage::Weigh,
@@ -197,8 +197,8 @@ impl Pass {
     }
 
     /// Only when neither a reader nor the index after a crash can need it.
-    fn remove(&mut self, ledger: &Ledger) -> Result<Step> {
-        let (files, segment) = (&ledger.files, self.segment);
+    fn remove(&mut self, ledger: &mut Ledger) -> Result<Step> {
+        let (files, segment) = (ledger.files.clone(), self.segment);
         let failed = |e| error::io("pack", &e);
         let path = files.path(segment);
         let len = path.metadata().map_err(failed)?.len();
@@ -216,6 +216,7 @@ impl Pass {
             Ok(false) | Err(_) => return Ok(Step::Wait),
         }
         files.remove(segment).map_err(failed)?;
+        ledger.closed.removed(segment);
         files.sync_folder().map_err(failed)?;
         Ok(Step::Removed(len))
     }

@@ -175,8 +175,15 @@ impl Upkeep {
         if ledger.known_segment()? <= segment && !move_on(ledger)? {
             return Ok(None);
         }
-        let pass = Pass::new(&ledger.files, segment, self.rules.large);
-        pass.map(Some).map_err(|e| error::io("pack", &e))
+        let failed = |e| error::io("pack", &e);
+        let open = ledger.pack.segment();
+        let all = ledger.closed.ask(&ledger.files, open, SEGMENTS);
+        if !all.map_err(failed)? {
+            self.due.insert(segment);
+            return Ok(None);
+        }
+        let pass = Pass::new(ledger, segment, self.rules.large);
+        pass.map(Some).map_err(failed)
     }
 
     fn is_dead(&self, len: u64, kept: u64) -> bool {
@@ -257,3 +264,5 @@ fn is_past(last: Option<Instant>, pause: Duration) -> bool {
 const HOUR: Duration = Duration::from_secs(3600);
 /// Octets that are told anew also when there is hardly any room.
 const LITTLE: u64 = 256 << 10;
+/// Segments that one step asks for what they say of others.
+const SEGMENTS: usize = 64;

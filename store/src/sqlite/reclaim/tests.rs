@@ -143,7 +143,7 @@ pub(in crate::sqlite) fn remove(ledger: &mut Ledger, segment: u64) -> Step {
             .change(|t| t.account(owner).and_then(|a| t.log(&a, None)))
             .unwrap();
     }
-    let mut pass = Pass::new(&ledger.files, segment, LARGE).unwrap();
+    let mut pass = Pass::new(ledger, segment, LARGE).unwrap();
     loop {
         match pass.step(ledger).unwrap() {
             Step::More => {}
@@ -154,7 +154,7 @@ pub(in crate::sqlite) fn remove(ledger: &mut Ledger, segment: u64) -> Step {
 }
 
 fn weigh(ledger: &mut Ledger, segment: u64) -> u64 {
-    let mut pass = Pass::new(&ledger.files, segment, LARGE).unwrap();
+    let mut pass = Pass::new(ledger, segment, LARGE).unwrap();
     while pass.step(ledger).unwrap() != Step::Weighed {}
     pass.kept
 }
@@ -343,7 +343,7 @@ fn a_segment_with_damage_is_left_alone() {
         ledger.pack.next_segment().unwrap();
         tidy::graves(&mut ledger, 0).unwrap();
         std::fs::write(&path, &bad).unwrap();
-        let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+        let mut pass = Pass::new(&mut ledger, 0, LARGE).unwrap();
         let in_a_body = at == good.len() / 2;
         let step = pass.step(&mut ledger).unwrap();
         // What nobody needs any more may be damaged.
@@ -366,7 +366,7 @@ fn a_damaged_body_is_not_carried_and_stays() {
     let (folder, mut ledger) = temp.ledger();
     ledger.pack.next_segment().unwrap();
     std::fs::write(&path, &octets).unwrap();
-    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+    let mut pass = Pass::new(&mut ledger, 0, LARGE).unwrap();
     assert_eq!(pass.step(&mut ledger).unwrap(), Step::Weighed);
     pass.carry(&ledger.files).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
@@ -376,7 +376,7 @@ fn a_damaged_body_is_not_carried_and_stays() {
     // An index that was made of it does not know the body, and does not think that nobody needs it.
     assert_eq!(rebuild(&temp.0).unwrap().damaged, 1);
     let (_folder, mut ledger) = temp.ledger();
-    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+    let mut pass = Pass::new(&mut ledger, 0, LARGE).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Corruption);
 }
@@ -391,7 +391,7 @@ fn an_index_that_lost_something_gives_nothing_back() {
     let (_folder, mut ledger) = temp.ledger();
     ledger.conn.execute_batch("DELETE FROM hot").unwrap();
     ledger.pack.next_segment().unwrap();
-    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+    let mut pass = Pass::new(&mut ledger, 0, LARGE).unwrap();
     let refused = pass.step(&mut ledger).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Corruption);
 }
@@ -454,7 +454,7 @@ fn move_large(between: impl Fn(&Temp, &mut Ledger, usize)) -> (Temp, Result<Step
     let owner = AccountId(1);
     let mark = ledger.change(|t| t.account(owner).and_then(|a| t.log(&a, None)));
     mark.unwrap();
-    let mut pass = Pass::new(&ledger.files, 0, LARGE).unwrap();
+    let mut pass = Pass::new(&mut ledger, 0, LARGE).unwrap();
     let (mut most, mut steps) = ((0, 0), 0);
     let end = loop {
         counts.take();
@@ -536,6 +536,45 @@ fn a_large_body_that_is_damaged_is_not_moved_and_stays() {
     assert_eq!(end.unwrap_err().kind, ErrorKind::Corruption);
     assert_eq!(unfinished(&temp), 0);
     assert!(temp.0.join("packs/0000000000000000.pack").exists());
+}
+
+/// Reads that this thread has done.
+#[cfg(target_os = "linux")]
+fn reads() -> u64 {
+    let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let line = io.lines().find_map(|l| l.strip_prefix("syscr: "));
+    line.unwrap().parse().unwrap()
+}
+
+/// However many segments there are, those that a pass does not touch are read once, and none when the store is opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pass_reads_what_it_touches() {
+    let counts = [20, 200].map(|segments| {
+        let temp = Temp::new();
+        let store = temp.open_with(1);
+        let client = Client::new(&store, 1);
+        for n in 0..segments {
+            client.append("INBOX", &[b'a' + n % 26; 100]).unwrap();
+        }
+        drop(store);
+        let before = reads();
+        let (_folder, mut ledger) = temp.ledger();
+        let opening = reads() - before;
+        assert!(ledger.files.segments().unwrap().len() >= usize::from(segments));
+        assert!(matches!(remove(&mut ledger, 3), Step::Removed(_)));
+        let passes = [5, 4, 9].map(|segment| {
+            let before = reads();
+            assert!(matches!(remove(&mut ledger, segment), Step::Removed(_)));
+            reads() - before
+        });
+        (opening, passes)
+    });
+    let [few, many] = counts;
+    println!("{few:?} {many:?}");
+    assert!(many.0 < few.0 + 20, "opening: {counts:?}");
+    let most = |passes: [u64; 3]| passes.into_iter().max().unwrap();
+    assert!(most(many.1) < most(few.1) + 20, "passes: {counts:?}");
 }
 
 /// Octets from which on a body is large, and of one that is.
