@@ -30,6 +30,8 @@ pub struct Limits {
     pub search_depth: usize,
     /// BODY and TEXT keys of one SEARCH: each looks through whole messages.
     pub search_texts: usize,
+    /// Octets of each header that SEARCH looks through, those of messages within others too: its fields are decoded as a whole.
+    pub search_header: u64,
     /// Octets of a tag.
     pub tag: usize,
     /// Octets of a SASL response.
@@ -113,6 +115,7 @@ impl Default for Limits {
             depth_before_login: 1,
             search_depth: 500,
             search_texts: 100,
+            search_header: 256 << 10,
             tag: 128,
             sasl: 16 << 10,
             bad_before_login: 3,

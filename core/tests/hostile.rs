@@ -232,5 +232,10 @@ fn search(mail: &[u8], structure: &Structure) -> bool {
         structure,
         most: usize::MAX,
     };
-    Program { steps }.matches(&mut candidate).unwrap()
+    Program {
+        steps,
+        ..Program::default()
+    }
+    .matches(&mut candidate)
+    .unwrap()
 }

@@ -19,7 +19,12 @@ fn finds(mail: &[u8], leaf: Leaf, most: usize) -> bool {
         most,
     };
     let steps = vec![Step::Test(leaf)];
-    Program { steps }.matches(&mut mail).unwrap()
+    Program {
+        steps,
+        ..Program::default()
+    }
+    .matches(&mut mail)
+    .unwrap()
 }
 
 fn body(text: &str) -> Leaf {

@@ -52,7 +52,10 @@ fuzz_target!(|input: &[u8]| {
         steps.push(step);
         wanted.push(value);
     }
-    let program = Program { steps };
+    let program = Program {
+        steps,
+        ..Program::default()
+    };
     for most in [usize::MAX, 1, 7] {
         let mut mail = Mail {
             octets: Bytes::copy_from_slice(message),

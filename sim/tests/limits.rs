@@ -26,6 +26,7 @@ const CASES: &[Case] = &[
     ("depth_before_login", depth_before_login),
     ("search_depth", search_depth),
     ("search_texts", search_texts),
+    ("search_header", search_header),
     ("tag", tag),
     ("sasl", sasl),
     ("bad_before_login", bad_before_login),
@@ -451,6 +452,41 @@ fn search_texts() {
     talk.says(&search(3), "* SEARCH 1");
     talk.says(&search(4), "a BAD [LIMIT]");
     talk.lives();
+}
+
+/// What is looked for ends with the last octet that is looked through, or one later, or begins behind it: in the message's header, and in that of a
+/// message within it.
+fn search_header() {
+    let header = "X-Long: 0123456789 end";
+    let mail = format!("{header}\r\nX-Next: behind\r\n\r\nthe body of it all\r\n");
+    let whole = format!(
+        "Content-Type: message/rfc822\r\nX: {}\r\n\r\n{mail}",
+        "y".repeat(100)
+    );
+    for (octets, end) in [
+        (header.len() - 1, false),
+        (header.len(), true),
+        (header.len() + 1, true),
+    ] {
+        let mut talk = Talk::selected(|l| l.search_header = octets as u64, 0);
+        for mail in [&mail, &whole] {
+            let literal = format!("p APPEND INBOX {{{}+}}\r\n{mail}", mail.len());
+            assert!(talk.ask(&literal).contains("p OK"));
+        }
+        let found = |is: bool, uids: &'static str| if is { uids } else { "" };
+        for (key, uids) in [
+            ("HEADER X-Long end", found(end, " 1")),
+            ("HEADER X-Next behind", ""),
+            ("TEXT \"6789 en\"", " 1 2"),
+            ("TEXT \"6789 end\"", found(end, " 1 2")),
+            ("TEXT behind", ""),
+            ("BODY \"it all\"", " 1 2"),
+        ] {
+            let answer = format!("* SEARCH{uids}\r\n");
+            talk.says(&format!("s UID SEARCH {key}"), &answer);
+        }
+        talk.lives();
+    }
 }
 
 fn tag() {

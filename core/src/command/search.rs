@@ -91,7 +91,10 @@ fn program(s: &Session, keys: &[SearchStep], charset: Charset) -> Result<Program
             SearchStep::Or => ProgramStep::Or,
         });
     }
-    Ok(Program { steps })
+    Ok(Program {
+        steps,
+        header: s.config.limits.search_header,
+    })
 }
 
 /// A client's set as it stands, not message by message: only what is in the view is searched anyway.

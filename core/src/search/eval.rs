@@ -57,7 +57,7 @@ impl Program {
         if let Some(known) = self.decide(&answers) {
             return Ok(known);
         }
-        let mut reader = Reader::new(candidate);
+        let mut reader = Reader::new(candidate, self.header);
         self.ask_header(&mut reader, &mut answers)?;
         if let Some(known) = self.decide(&answers) {
             return Ok(known);
@@ -313,7 +313,12 @@ mod tests {
 
     fn run(steps: Vec<Step>) -> (bool, u32) {
         let mut mail = Mail(MAIL, 0);
-        let matched = Program { steps }.matches(&mut mail).unwrap();
+        let matched = Program {
+            steps,
+            ..Program::default()
+        }
+        .matches(&mut mail)
+        .unwrap();
         (matched, mail.1)
     }
 

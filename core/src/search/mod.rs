@@ -13,13 +13,25 @@ use alloc::vec::Vec;
 use crate::date::Date;
 use crate::flag::SystemFlags;
 use crate::id::{EmailId, ModSeq, ThreadId};
+use crate::limits::Limits;
 use crate::set::UidSet;
 
 /// A search program: leaves push a truth value, operators combine the topmost ones; one value is left at the end.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Program {
     /// The steps in order.
     pub steps: Vec<Step>,
+    /// Octets looked through of each header ([`Limits::search_header`]).
+    pub header: u64,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self {
+            steps: Vec::new(),
+            header: Limits::default().search_header,
+        }
+    }
 }
 
 /// One step of a program.

@@ -10,8 +10,6 @@ use crate::effect::StoreError;
 use crate::message::{CharsetDecoder, Decoder, Encoding, TextPart};
 
 const WINDOW: usize = 64 << 10;
-/// Octets looked through of one header: its fields are decoded and folded as a whole. `docs/limits.md` tells it.
-const HEADER: usize = 256 << 10;
 
 /// Reads a message through one window, so that many small parts do not cost a read each.
 pub(super) struct Reader<'a> {
@@ -19,14 +17,17 @@ pub(super) struct Reader<'a> {
     window: Bytes,
     /// Where the window begins.
     at: u64,
+    /// Octets looked through of one header.
+    header: u64,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(candidate: &'a mut dyn Candidate) -> Self {
+    pub(super) fn new(candidate: &'a mut dyn Candidate, header: u64) -> Self {
         Self {
             candidate,
             window: Bytes::new(),
             at: 0,
+            header,
         }
     }
 
@@ -80,9 +81,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// At most the octets of a header, whole.
+    /// At most the octets of a header that are looked through, whole: its fields are decoded and folded as one.
     fn gather(&mut self, from: u64, to: u64) -> Result<Vec<u8>, StoreError> {
-        let to = to.min(from + HEADER as u64);
+        let to = to.min(from.saturating_add(self.header));
         let mut octets = Vec::new();
         while let Some(more) = self.read(from + octets.len() as u64, to)? {
             octets.extend_from_slice(&more);

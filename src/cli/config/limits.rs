@@ -42,6 +42,7 @@ limits! {
     depth_before_login: 1..=16,
     search_depth: 1..=10_000,
     search_texts: 1..=10_000,
+    search_header: 4 << 10..=64 << 20,
     tag: 8..=1024,
     sasl: 256..=1 << 20,
     bad_before_login: 1..=1000,

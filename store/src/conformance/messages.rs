@@ -321,7 +321,11 @@ fn search(s: &dyn Backend) {
             actor: c.actor(),
             mailbox,
             uids: UidSet::from_ranges([(1, 9)]),
-            program: Program { steps }.into(),
+            program: Program {
+                steps,
+                ..Program::default()
+            }
+            .into(),
         });
         found.unwrap().uids
     };

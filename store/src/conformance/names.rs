@@ -329,6 +329,7 @@ fn refused(
     let flags = super::flag_names(pillarbox_core::flag::SystemFlags::DELETED, &[]);
     let program = Program {
         steps: vec![Step::Test(Leaf::All)],
+        ..Program::default()
     };
     let search = Search {
         actor: c.actor(),
