@@ -81,10 +81,18 @@ fn compact_tells_what_is_left() {
 }
 
 #[test]
+fn renumber_tells_how_many_mailboxes() {
+    let temp = Temp::new("store-renumber");
+    let done = temp.run("renumber");
+    assert_eq!(text(&done.stdout), "4 mailboxes have a new UIDVALIDITY\n");
+    assert!(done.status.success() && temp.run("verify").status.success());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let temp = Temp::new("store-none");
     std::fs::remove_dir_all(&temp.0).unwrap();
-    for what in ["verify", "rebuild", "compact"] {
+    for what in ["verify", "rebuild", "renumber", "compact"] {
         let none = temp.run(what);
         let said = text(&none.stderr);
         assert!(

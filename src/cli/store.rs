@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use pillarbox::store::{compact, rebuild, verify};
+use pillarbox::store::{compact, rebuild, renumber, verify};
 
 use super::owner;
 
@@ -19,6 +19,11 @@ pub enum Store {
     },
     /// Makes the index anew from the packs; the old one is set aside.
     Rebuild {
+        /// The store's folder.
+        folder: PathBuf,
+    },
+    /// Gives every mailbox a new UIDVALIDITY, after a store was put back from a backup: clients fetch their mail anew, and take none for another.
+    Renumber {
         /// The store's folder.
         folder: PathBuf,
     },
@@ -81,6 +86,11 @@ impl Store {
                 }
                 Ok(())
             }
+            Self::Renumber { folder } => {
+                let count = renumber(folder)?;
+                writeln!(out, "{count} mailboxes have a new UIDVALIDITY")?;
+                Ok(())
+            }
             Self::Compact { folder } => {
                 let done = compact(folder)?;
                 writeln!(
@@ -94,7 +104,10 @@ impl Store {
     }
     /// Refuses what is no store, and to write where another user's server is to read.
     fn look(&self) -> Result<(), String> {
-        let (Self::Verify { folder } | Self::Rebuild { folder } | Self::Compact { folder }) = self;
+        let (Self::Verify { folder }
+        | Self::Rebuild { folder }
+        | Self::Renumber { folder }
+        | Self::Compact { folder }) = self;
         if !folder.join("packs").is_dir() {
             return Err(format!("there is no store in {}", folder.display()));
         }

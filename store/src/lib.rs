@@ -30,5 +30,6 @@ pub use deliver::Delivery;
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{
-    Compacted, Embedded, OpenError, Options, Problem, Rebuilt, Verified, compact, rebuild, verify,
+    Compacted, Embedded, OpenError, Options, Problem, Rebuilt, Verified, compact, rebuild,
+    renumber, verify,
 };

@@ -120,7 +120,12 @@ fn nobody_writes_what_another_users_server_is_to_read() {
         code == 1 && error.contains("run this as that user: sudo -u '#"),
         "{error}"
     );
-    for (what, refused) in [("rebuild", true), ("compact", true), ("verify", false)] {
+    for (what, refused) in [
+        ("rebuild", true),
+        ("renumber", true),
+        ("compact", true),
+        ("verify", false),
+    ] {
         let (code, _, error) = pillarbox(&["store", what, store], "");
         let owner = error.contains("run this as that user") || error.contains("there is no store");
         assert!(

@@ -12,6 +12,7 @@ mod queue;
 mod reclaim;
 mod recover;
 mod renewed;
+mod renumber;
 mod replay;
 mod schema;
 mod tables;
@@ -48,6 +49,7 @@ use upkeep::Rules;
 
 pub use compact::{Compacted, compact};
 pub use recover::{Rebuilt, rebuild};
+pub use renumber::renumber;
 pub use verify::{Problem, Verified, verify};
 
 /// How an embedded store is run.

@@ -90,10 +90,15 @@ impl<'a> Replay<'a> {
     /// The mailbox, made if the log said nothing of it before.
     fn home(&mut self, home: &Home) -> Result<Mailbox> {
         self.account(home.owner, home.uid_validity, home.mailbox.0)?;
-        if let Some(mailbox) = self.t.mailbox(home.mailbox)? {
+        let validity = NonZeroU32::new(home.uid_validity).unwrap_or(NonZeroU32::MIN);
+        if let Some(mut mailbox) = self.t.mailbox(home.mailbox)? {
+            // It only grows: the store was put back from a copy.
+            if mailbox.uid_validity.0 < validity {
+                mailbox.uid_validity = UidValidity(validity);
+                self.t.put_mailbox(&mailbox)?;
+            }
             return Ok(mailbox);
         }
-        let validity = NonZeroU32::new(home.uid_validity).unwrap_or(NonZeroU32::MIN);
         let name = self.claim_name(home)?;
         let mailbox = Mailbox::new(home.owner, home.mailbox, name, UidValidity(validity));
         self.t.put_mailbox(&mailbox)?;

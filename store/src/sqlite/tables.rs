@@ -128,6 +128,7 @@ impl<'a> Transaction<'a> {
         Ok(before.name != m.name
             || before.special_use != m.special_use
             || before.floor != m.floor
+            || before.uid_validity != m.uid_validity
             || m.highest_modseq > before.highest_modseq.max(told))
     }
 
@@ -172,6 +173,23 @@ impl<'a> Transaction<'a> {
             validity.unwrap_or(0),
             number_given.unwrap_or(0),
         ))
+    }
+
+    pub(super) fn accounts(&mut self) -> Result<Vec<AccountId>> {
+        let sql = "SELECT id FROM account ORDER BY id";
+        self.all(sql, [], |r| number(r, 0).map(AccountId))
+    }
+
+    /// So many numbers are never given.
+    pub(super) fn skip_ids(&mut self, count: u64) -> Result<()> {
+        let sql = "UPDATE meta SET value = value + ?1 WHERE key = 'next_id'";
+        self.run(sql, [signed(count)]).map(drop)
+    }
+
+    /// So many of an account's validities are never given.
+    pub(super) fn skip_validities(&mut self, owner: AccountId, count: u32) -> Result<()> {
+        let sql = "UPDATE account SET validity = validity + ?2 WHERE id = ?1";
+        self.run(sql, [signed(owner.0), count.into()]).map(drop)
     }
 
     pub(super) fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool> {
