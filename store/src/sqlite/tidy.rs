@@ -56,31 +56,52 @@ pub(super) fn graves(ledger: &mut Ledger, age: i64) -> Result<(BTreeSet<u64>, bo
     Ok((segments, found.len() as i64 == ROWS))
 }
 
-/// Forgets the oldest expunges of the next mailbox behind `after`, if they are too old or too many. Gives that mailbox, or `None` at the end.
+/// Forgets some of the expunges of the next mailbox behind `after` that are too old or too many, the oldest first. Gives where to go on, or
+/// `None` at the end.
 pub(super) fn expunges(
     ledger: &mut Ledger,
     after: MailboxId,
     ages: Ages,
 ) -> Result<Option<MailboxId>> {
-    let sql = "SELECT id FROM mailbox WHERE id > ?1 ORDER BY id LIMIT 1";
-    let next = ledger.look(|t| t.one(sql, [signed(after.0)], |r| number(r, 0)));
-    let Some(id) = next? else {
+    let sql = "SELECT id, floor FROM mailbox WHERE id > ?1 ORDER BY id LIMIT 1";
+    let next = ledger.look(|t| {
+        t.one(sql, [signed(after.0)], |r| {
+            Ok((number(r, 0)?, number(r, 1).map(ModSeq)?))
+        })
+    });
+    let Some((id, known)) = next? else {
         return Ok(None);
     };
-    let Some(floor) = ledger.look(|t| new_floor(t, id, ages))? else {
+    // One modseq may have very many: what is at the floor or below it may go later.
+    let floor = match ledger.look(|t| has_expunges(t, id, known))? {
+        true => Some(known),
+        false => ledger.look(|t| new_floor(t, id, ages))?,
+    };
+    let Some(floor) = floor else {
         return Ok(Some(MailboxId(id)));
     };
     ledger.change(|t| {
-        let sql = "DELETE FROM expunged WHERE mailbox = ?1 AND modseq <= ?2";
-        t.run(sql, [signed(id), signed(floor.0)])?;
-        if let Some(mut mailbox) = t.mailbox(MailboxId(id))? {
-            mailbox.floor = mailbox.floor.max(floor);
-            t.put_mailbox(&mailbox)?;
+        let sql = "DELETE FROM expunged WHERE (mailbox, modseq, first) IN
+                   (SELECT mailbox, modseq, first FROM expunged WHERE mailbox = ?1 AND modseq <= ?2
+                    ORDER BY modseq, first LIMIT ?3)";
+        t.run(sql, [signed(id), signed(floor.0), ROWS])?;
+        match t.mailbox(MailboxId(id))? {
+            Some(mut mailbox) if mailbox.floor < floor => {
+                mailbox.floor = floor;
+                t.put_mailbox(&mailbox)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     })?;
     // There may be more of it.
     Ok(Some(MailboxId(id - 1)))
+}
+
+/// Whether there are any up to this modseq.
+fn has_expunges(t: &Transaction<'_>, mailbox: u64, upto: ModSeq) -> Result<bool> {
+    let sql = "SELECT 1 FROM expunged WHERE mailbox = ?1 AND modseq <= ?2 LIMIT 1";
+    let found = t.one(sql, [signed(mailbox), signed(upto.0)], |_| Ok(()))?;
+    Ok(found.is_some())
 }
 
 /// Up to which modseq some of a mailbox's expunges can go.

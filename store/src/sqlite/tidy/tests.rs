@@ -162,6 +162,51 @@ fn a_body_goes_with_its_last_place_and_the_conversation_with_its_last_message() 
     assert_eq!(sweep(), [0, 0, 0]);
 }
 
+/// More than one step takes, all of one modseq or of many: the floor is raised once, and a step takes 500 of them.
+#[test]
+fn many_expunges_go_step_by_step() {
+    let few = Ages {
+        ranges: 100,
+        ..Ages::USUAL
+    };
+    let old = Ages {
+        expunged: -1,
+        ..Ages::USUAL
+    };
+    // Kept of those of 1700 modseqs, and of those of one.
+    for (ages, left, together) in [(few, 100, 0), (old, 0, 0)] {
+        let temp = Temp::new();
+        let store = temp.open();
+        let inbox = Client::new(&store, 1).examine("INBOX").unwrap().mailbox;
+        drop(store);
+        for each in ["n + 10", "10"] {
+            let sql = format!(
+                "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1700)
+                 INSERT INTO expunged SELECT {}, {each}, 2 * n, 2 * n, unixepoch() FROM c;
+                 UPDATE mailbox SET floor = 0, modseq = 2000, uid_next = 4000",
+                inbox.id.0
+            );
+            let counts = temp.with(|l| {
+                l.conn.execute_batch(&sql).unwrap();
+                let mut counts = Vec::new();
+                let mut at = Some(MailboxId(0));
+                while let Some(after) = at {
+                    at = expunges(l, after, ages).unwrap();
+                    let sql = "SELECT count(*) FROM expunged";
+                    counts.push(l.look(|t| t.one(sql, [], |r| number(r, 0)).unwrap().unwrap()));
+                }
+                counts
+            });
+            let steps = counts.windows(2).map(|w| w[0] - w[1]).max().unwrap();
+            assert!(steps <= 500 && counts[0] >= 1200, "{counts:?}");
+            let left = if each == "10" { together } else { left };
+            assert_eq!(*counts.last().unwrap(), left, "{each} {counts:?}");
+            let sql = "DELETE FROM expunged";
+            temp.with(|l| l.conn.execute_batch(sql).unwrap());
+        }
+    }
+}
+
 /// More than one step takes.
 #[test]
 fn many_rows_go_step_by_step() {
