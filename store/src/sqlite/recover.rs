@@ -294,6 +294,7 @@ impl<'a> Run<'a> {
             synced.map_err(at(&path))?;
             self.conn.execute_batch("BEGIN IMMEDIATE")?;
             self.segment(segment, cuts.get(&segment).copied(), cut)?;
+            self.replay.settle()?;
             set_mark(self.conn, self.mark)?;
             self.conn.execute_batch("COMMIT")?;
         }

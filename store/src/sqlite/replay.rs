@@ -1,6 +1,6 @@
 //! The log's entries done to the index once more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use pillarbox_core::effect::ErrorKind;
@@ -25,6 +25,11 @@ pub(super) struct Replay<'a> {
     pub damaged: u64,
     /// Mailboxes in which UIDs were given up.
     pub reserved: BTreeSet<MailboxId>,
+    /// Mailboxes whose rows lack what was done last: many messages of one are one change of it.
+    held: BTreeMap<MailboxId, Mailbox>,
+    /// The validity that each account has at least, and the number that was given.
+    accounts: BTreeMap<AccountId, u32>,
+    number: u64,
 }
 
 impl<'a> Replay<'a> {
@@ -35,7 +40,18 @@ impl<'a> Replay<'a> {
             files,
             damaged: 0,
             reserved: BTreeSet::new(),
+            held: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            number: 0,
         }
+    }
+
+    /// Has the index have all of it: to be called before a transaction is committed.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        for mailbox in std::mem::take(&mut self.held).values() {
+            self.t.put_mailbox(mailbox)?;
+        }
+        Ok(())
     }
 
     /// `v1`: a segment of version 1 says so.
@@ -64,44 +80,73 @@ impl<'a> Replay<'a> {
     /// The UIDs of what was perhaps told and is lost are not given again. A mailbox that would be new is not made: nothing of it happened.
     pub(super) fn reserve(&mut self, entry: &Entry) -> Result<()> {
         if let Entry::Message(home, message, _) | Entry::Copy(home, message, _) = entry
-            && let Some(mut mailbox) = self.t.mailbox(home.mailbox)?
+            && let Some(mut mailbox) = self.find(home.mailbox)?
         {
             arrived(&mut mailbox, message);
-            self.t.put_mailbox(&mailbox)?;
             self.reserved.insert(mailbox.id);
+            self.hold(mailbox)?;
         }
         Ok(())
     }
 
     fn account(&mut self, owner: AccountId, validity: u32, number: u64) -> Result<()> {
-        if !self.t.has_account(owner)? {
-            self.t.add_account(owner)?;
+        if self.accounts.get(&owner).is_none_or(|v| *v < validity) {
+            if !self.t.has_account(owner)? {
+                self.t.add_account(owner)?;
+            }
+            let sql = "UPDATE account SET validity = max(validity, ?2) WHERE id = ?1";
+            let values = [signed(owner.0), validity.into()];
+            self.t.conn.execute(sql, values).map_err(failed)?;
+            self.accounts.insert(owner, validity);
         }
-        let sql = "UPDATE account SET validity = max(validity, ?2) WHERE id = ?1";
-        let values = [signed(owner.0), validity.into()];
-        self.t.conn.execute(sql, values).map_err(failed)?;
         // Numbers that the log knows are never given again.
-        let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
-        let values = [signed(number)];
-        self.t.conn.execute(sql, values).map_err(failed)?;
+        if self.number < number {
+            let sql = "UPDATE meta SET value = max(value, ?1) WHERE key = 'next_id'";
+            let values = [signed(number)];
+            self.t.conn.execute(sql, values).map_err(failed)?;
+            self.number = number;
+        }
         Ok(())
+    }
+
+    /// The mailbox as it is now.
+    fn find(&mut self, id: MailboxId) -> Result<Option<Mailbox>> {
+        match self.held.get(&id) {
+            Some(mailbox) => Ok(Some(mailbox.clone())),
+            None => self.t.mailbox(id),
+        }
+    }
+
+    /// Its name is what the index has: mailboxes are found by that.
+    fn hold(&mut self, mailbox: Mailbox) -> Result<()> {
+        self.held.insert(mailbox.id, mailbox);
+        match self.held.len() > HELD {
+            true => self.settle(),
+            false => Ok(()),
+        }
+    }
+
+    /// It may have a new name.
+    fn put(&mut self, mailbox: &Mailbox) -> Result<()> {
+        self.held.remove(&mailbox.id);
+        self.t.put_mailbox(mailbox)
     }
 
     /// The mailbox, made if the log said nothing of it before.
     fn home(&mut self, home: &Home) -> Result<Mailbox> {
         self.account(home.owner, home.uid_validity, home.mailbox.0)?;
         let validity = NonZeroU32::new(home.uid_validity).unwrap_or(NonZeroU32::MIN);
-        if let Some(mut mailbox) = self.t.mailbox(home.mailbox)? {
+        if let Some(mut mailbox) = self.find(home.mailbox)? {
             // It only grows: the store was put back from a copy.
             if mailbox.uid_validity.0 < validity {
                 mailbox.uid_validity = UidValidity(validity);
-                self.t.put_mailbox(&mailbox)?;
+                self.put(&mailbox)?;
             }
             return Ok(mailbox);
         }
         let name = self.claim_name(home)?;
         let mailbox = Mailbox::new(home.owner, home.mailbox, name, UidValidity(validity));
-        self.t.put_mailbox(&mailbox)?;
+        self.put(&mailbox)?;
         Ok(mailbox)
     }
 
@@ -110,11 +155,12 @@ impl<'a> Replay<'a> {
         let Ok(name) = MailboxName::new(&home.name) else {
             return self.free_name(home.owner, home.mailbox);
         };
-        if let Some(mut other) = self.t.mailbox_named(home.owner, &name)?
-            && other.id != home.mailbox
+        let other = self.t.mailbox_named(home.owner, &name)?;
+        if let Some(other) = other.filter(|o| o.id != home.mailbox)
+            && let Some(mut other) = self.find(other.id)?
         {
             other.name = self.free_name(home.owner, other.id)?;
-            self.t.put_mailbox(&other)?;
+            self.put(&other)?;
         }
         Ok(name)
     }
@@ -143,7 +189,7 @@ impl<'a> Replay<'a> {
             mailbox.special_use = counters.special_use;
             mailbox.floor = mailbox.floor.max(counters.floor);
         }
-        self.t.put_mailbox(&mailbox)
+        self.put(&mailbox)
     }
 
     /// Whether the message is there now.
@@ -168,7 +214,7 @@ impl<'a> Replay<'a> {
         arrived(&mut mailbox, &message);
         mailbox.count_in(&message);
         self.t.put_message(&mailbox, &message)?;
-        self.t.put_mailbox(&mailbox)?;
+        self.hold(mailbox)?;
         Ok(true)
     }
 
@@ -215,15 +261,16 @@ impl<'a> Replay<'a> {
         if modseq > ModSeq(0) {
             self.t.log_expunge(&mut mailbox, modseq, uids)?;
         }
-        self.t.put_mailbox(&mailbox)
+        self.hold(mailbox)
     }
 
     /// The name it had may be another's by now: it is not made to be dropped.
     fn dropped(&mut self, home: &Home) -> Result<()> {
         self.account(home.owner, home.uid_validity, home.mailbox.0)?;
-        let Some(mailbox) = self.t.mailbox(home.mailbox)? else {
+        let Some(mailbox) = self.find(home.mailbox)? else {
             return Ok(());
         };
+        self.held.remove(&mailbox.id);
         let all = self.t.uids(mailbox.id)?;
         for message in self.there(&mailbox, &all)? {
             self.t.bury_message(&mailbox, &message)?;
@@ -243,7 +290,7 @@ impl<'a> Replay<'a> {
                 self.t.put_message(&mailbox, &message)?;
             }
         }
-        self.t.put_mailbox(&mailbox)
+        self.hold(mailbox)
     }
 
     fn subscribed(&mut self, owner: AccountId, name: &str, on: bool) -> Result<()> {
@@ -293,3 +340,6 @@ fn resolve(mailbox: &mut Mailbox, system: SystemFlags, keywords: &[String]) -> R
     mailbox.keywords = keywords;
     Ok(flags)
 }
+
+/// Mailboxes whose rows may lack something.
+const HELD: usize = 1000;
