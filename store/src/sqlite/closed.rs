@@ -31,7 +31,7 @@ impl Closed {
             let Some(&segment) = self.unknown.front() else {
                 break;
             };
-            if files.path(segment).exists() {
+            if files.path(segment).try_exists()? {
                 for (other, end) in cuts(files, &[segment])? {
                     self.cuts.insert((other, segment), end);
                 }

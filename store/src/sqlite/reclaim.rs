@@ -122,8 +122,11 @@ impl Pass {
             return Ok(Step::Left);
         };
         // While a segment is there that ends where this one says, this one stays.
-        if spoken.cuts.iter().any(|s| ledger.files.path(*s).exists()) {
-            return Ok(Step::Left);
+        for other in &spoken.cuts {
+            let is_there = ledger.files.path(*other).try_exists();
+            if is_there.map_err(|e| error::io("pack", &e))? {
+                return Ok(Step::Left);
+            }
         }
         if self.stage == Stage::Carry {
             self.tell(ledger, spoken, more)?;
