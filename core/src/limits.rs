@@ -71,6 +71,7 @@ pub struct Limits {
     /// Patterns of one LIST: each is tried on every mailbox (RFC 5258).
     pub list_patterns: usize,
     /// Octets of all patterns of one LIST, each with the reference before it and runs of wildcards as one: the work is this times the octets of all names.
+    /// A pattern that has no room is ignored (RFC 9051 §6.3.9).
     pub list_octets: usize,
     /// Mailboxes whose counters are asked for at once (RFC 5819): a hop to the store for each would be most of the time.
     pub status_page: usize,

@@ -873,26 +873,25 @@ fn list_patterns() {
     talk.lives();
 }
 
-/// A pattern has the reference before it, and however many wildcards are one.
+/// A pattern has the reference before it, and however many wildcards are one. One that has no room is ignored, those behind it are not.
 fn list_octets() {
     let mut talk = Talk::signed_in(|l| l.list_octets = 1030);
+    talk.says("c CREATE zzq", "c OK");
     let long = "x".repeat(1000);
-    for (refused, reference, patterns) in [
-        (false, "", format!("({long} {})", "y".repeat(29))),
-        (false, "", format!("({long} {})", "y".repeat(30))),
-        (true, "", format!("({long} {})", "y".repeat(31))),
-        (
-            true,
-            "",
-            format!("({long} yyyyyyyyyy INBOX zzzzzzzzzzzzzzzz)"),
-        ),
-        (false, "zz", format!("({} yyyyyyy)", &long[..900])),
-        (true, &long[..200], format!("({} y)", &long[..700])),
-        (false, "", format!("({long} q{})", "%".repeat(1030))),
-        (true, "", format!("({long} {})", "%x".repeat(16))),
+    let x = |n: usize| &long[..n];
+    for (room, reference, patterns) in [
+        (true, "", format!("({long} {} INBOX)", x(24))),
+        (true, "", format!("({long} {} INBOX)", x(25))),
+        (false, "", format!("({long} {} INBOX)", x(26))),
+        (true, "", format!("({long} {} INBOX)", x(31))),
+        (true, "", format!("(INBOX {long} {})", x(100))),
+        (true, "zz", format!("({} {} q)", x(900), x(123))),
+        (false, "zz", format!("({} {} q)", x(900), x(124))),
+        (true, "", format!("({long} q{} INBOX)", "%".repeat(1030))),
+        (false, "", format!("({long} {} INBOX)", "%x".repeat(13))),
     ] {
-        let answer = match refused {
-            true => "a NO [LIMIT] The patterns are too long together",
+        let answer = match room {
+            true => "* LIST (",
             false => "a OK LIST completed",
         };
         talk.says(&format!("a LIST \"{reference}\" {patterns}"), answer);

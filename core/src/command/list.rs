@@ -65,13 +65,14 @@ pub(crate) fn lsub(s: &mut Session, reference: &Bytes, pattern: &Bytes) -> Step 
 fn begin(s: &mut Session, list: List, lsub: bool) -> Step {
     let (mut patterns, mut octets) = (Vec::new(), 0);
     for pattern in &list.patterns {
-        // What cannot be a pattern is ignored (RFC 9051 §6.3.9).
-        if let Ok(pattern) = Pattern::from_wire(&list.reference, pattern, s.enabled.rev2) {
-            octets += pattern.octets();
+        // What cannot be a pattern is ignored, and so is one that is not accepted for any reason (RFC 9051 §6.3.9, RFC 5258 §3).
+        let Ok(pattern) = Pattern::from_wire(&list.reference, pattern, s.enabled.rev2) else {
+            continue;
+        };
+        let all = octets + pattern.octets();
+        if all <= s.config.limits.list_octets {
+            octets = all;
             patterns.push(pattern);
-        }
-        if octets > s.config.limits.list_octets {
-            return Step::Done(Done::no("[LIMIT] The patterns are too long together"));
         }
     }
     let wanted = Wanted {
