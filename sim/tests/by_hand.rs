@@ -410,6 +410,71 @@ fn a_held_back_expunge_is_not_forgotten() {
     assert!(effect(&mut session).is_none(), "it was told");
 }
 
+/// What is gone comes in pages. Where the second one is of a later instant, what else happened until then is told before the answer; where there
+/// is none, everything is asked for again.
+#[test]
+fn pages_of_several_instants_are_made_whole() {
+    let page = |gone, more, to| {
+        let mut page = no_changes(to);
+        page.gone = UidSet::from_ranges([(gone, gone)]);
+        page.more = Uid::new(more);
+        page
+    };
+    let from = |call: &Call<Changes>| (call.op().from.get(), call.op().limit > 0);
+    for (to, fails) in [(6, false), (7, false), (6, true)] {
+        let mut session = selected();
+        put(&mut session, b"c NOOP\r\n");
+        let call = asks_for_changes(&mut session, 5);
+        assert_eq!((from(&call), call.op().claim_recent), ((1, true), true));
+        session.handle_reply(call.answer(Ok(page(1, 2, 6))));
+        let call = asks_for_changes(&mut session, 5);
+        assert_eq!((from(&call), call.op().claim_recent), ((2, false), false));
+        session.handle_reply(call.answer(match fails {
+            false => Ok(page(2, 0, to)),
+            true => Err(StoreError::new(ErrorKind::Unavailable, "later")),
+        }));
+        if to == 7 {
+            let call = asks_for_changes(&mut session, 6);
+            assert_eq!(from(&call), (1, true));
+            session.handle_reply(call.answer(Ok(no_changes(7))));
+        }
+        let (effect, said) = effect_and_output(&mut session);
+        assert!(effect.is_none(), "{effect:?}");
+        assert!(said.ends_with("c OK NOOP completed\r\n"), "{said}");
+        put(&mut session, b"d NOOP\r\n");
+        let _ = asks_for_changes(&mut session, if fails { 5 } else { to });
+    }
+}
+
+/// While EXPUNGE is held back what else is gone is of no interest: only what came is asked for, and nothing is told of the mailbox's state.
+#[test]
+fn what_is_held_back_is_not_looked_at_to_its_end() {
+    let mut session = selected();
+    put(&mut session, b"c SEARCH 1\r\n");
+    let Some(Effect::Search(call)) = effect(&mut session) else {
+        panic!("SEARCH searches")
+    };
+    session.handle_reply(call.answer(Ok(SearchPage::default())));
+    let call = asks_for_changes(&mut session, 5);
+    let mut page = no_changes(9);
+    page.gone = UidSet::from_ranges([(1, 1)]);
+    (page.more, page.uid_next) = (Uid::new(2), NonZeroU32::new(9).expect("nine"));
+    session.handle_reply(call.answer(Ok(page.clone())));
+    let call = asks_for_changes(&mut session, 5);
+    assert_eq!((call.op().from.get(), call.op().known_below), (3, THREE));
+    (page.gone, page.fresh, page.more) = (UidSet::new(), UidSet::from_ranges([(5, 6)]), None);
+    session.handle_reply(call.answer(Ok(page)));
+    let (effect, said) = effect_and_output(&mut session);
+    assert!(effect.is_none(), "{effect:?}");
+    assert!(
+        said.contains("* 4 EXISTS\r\n") && !said.contains("EXPUNGE"),
+        "{said}"
+    );
+    put(&mut session, b"d NOOP\r\n");
+    let call = asks_for_changes(&mut session, 5);
+    assert_eq!(call.op().known_below.get(), 9);
+}
+
 /// A message whose upload fails in the middle is swallowed to its end: none of it is a command.
 #[test]
 fn the_rest_of_a_message_that_was_refused_is_no_command() {
