@@ -46,6 +46,8 @@ pub struct Attack {
     pub said: Vec<u8>,
     /// Whether what was read is kept.
     pub keeps: bool,
+    /// The most ranges of UIDs that were named in one question for rows, changes of flags or a move.
+    pub named: usize,
     large: bool,
     /// What the store says that the account's names are, if it is asked to say so.
     pub names: Option<Vec<MailboxRow>>,
@@ -92,6 +94,7 @@ impl Attack {
             stores: false,
             said: Vec::new(),
             keeps: false,
+            named: 0,
             large: false,
             names: None,
             next: Next::Nothing,
@@ -277,6 +280,13 @@ impl Attack {
     }
 
     fn ask(&mut self, effect: Effect) {
+        let named = match &effect {
+            Effect::Fetch(call) => call.op().uids.ranges().len(),
+            Effect::SetFlags(call) => call.op().uids.ranges().len(),
+            Effect::Move(call) => call.op().uids.ranges().len(),
+            _ => 0,
+        };
+        self.named = self.named.max(named);
         let reply: Reply = match effect {
             Effect::Open(call) if self.large => {
                 let mut opened = ask(&*self.backend, call.op().clone()).expect("INBOX is there");

@@ -22,6 +22,13 @@ const HELD_FOR_CODE: i64 = (512 + 64) << 10;
 /// Ranges of UIDs that a store tells at once, some of them being written.
 const HELD_FOR_GONE: i64 = HELD_FOR_CODE + 4 * 8 * (16 << 10);
 
+/// The refused ones of STORE: a bit for each UID.
+const REFUSED: usize = 2 * MANY as usize / 8;
+/// Ranges that a command goes through at once, a block of them more than that.
+const WINDOW: usize = 8192 + 2048 + 1;
+/// What a command may hold that goes through a set, the refused ones of STORE in it.
+const HELD_FOR_SET: i64 = HELD_FOR_CODE + 8 * 8 * WINDOW as i64;
+
 /// Sends a command and reads all of its answer, a part at a time; what was said.
 fn say(attack: &mut Attack, what: &str, command: &[u8], end: &str) -> Vec<u8> {
     attack.said.clear();
@@ -132,6 +139,7 @@ fn what_is_said_of_a_large_mailbox_comes_in_slices() {
         "a OK",
     );
     assert_eq!(count(&all, " FETCH (UID "), 2000);
+    sets(&mut attack);
     codes(&mut attack);
     attack.happens(Next::Flags);
     let all = say(&mut attack, "changed flags", b"a NOOP\r\n", "a OK");
@@ -175,6 +183,25 @@ fn what_is_said_of_a_large_mailbox_comes_in_slices() {
     let lines = count(&all, "* VANISHED ");
     assert_eq!(lines, (MANY as usize).div_ceil(4096));
     assert_eq!(count(&all, ",") + lines, MANY as usize);
+}
+
+/// A set that names all of it is looked up some messages at a time, whatever there are in it.
+fn sets(attack: &mut Attack) {
+    for command in [
+        "a UID FETCH 1:* (FLAGS)",
+        "a FETCH 1:250000 (UID)",
+        "a UID STORE 1:* +FLAGS.SILENT (\\Seen)",
+        "a STORE 1:* (UNCHANGEDSINCE 1) FLAGS (\\Seen)",
+        "a UID MOVE 1:* INBOX",
+    ] {
+        attack.begin();
+        attack.named = 0;
+        tell(attack, command);
+        let (worst, named) = (attack.worst, attack.named);
+        println!("{command}: {} KiB, {named} ranges at once", worst >> 10);
+        assert!((1000..WINDOW).contains(&named), "{command}: {named} ranges");
+        assert!(worst < HELD_FOR_SET, "{command} held {worst} octets");
+    }
 }
 
 /// What is gone comes in pages, from the store too: besides what the same command holds when nothing is gone, and what waits to be read, a session
@@ -258,13 +285,13 @@ fn codes(attack: &mut Attack) {
         (
             "MODIFIED by UID",
             "a UID STORE 1:* (UNCHANGEDSINCE 1) FLAGS (\\Seen)\r\n".into(),
-            MANY as usize * 2 * UID,
+            REFUSED,
             format!("[MODIFIED {half}] UID STORE completed but for these"),
         ),
         (
             "MODIFIED",
             "a STORE 1:* (UNCHANGEDSINCE 1) FLAGS (\\Seen)\r\n".into(),
-            MANY as usize * 2 * UID,
+            REFUSED,
             format!("[MODIFIED {}] STORE completed but for these", odd.join(",")),
         ),
     ] {
@@ -294,8 +321,7 @@ fn codes(attack: &mut Attack) {
         );
         let most = HELD_FOR_CODE + held as i64;
         assert!(answered < most, "{what}: {answered} octets were held");
-        // In the middle of it the set that the client named is taken apart.
-        let (worst, most) = (attack.worst, HELD + held as i64);
+        let (worst, most) = (attack.worst, HELD_FOR_SET + held as i64);
         assert!(worst < most, "{what}: {worst} octets were held at worst");
     }
 }

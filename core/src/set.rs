@@ -204,6 +204,18 @@ impl UidSet {
         }
     }
 
+    /// Cuts the set before this UID and returns the rest, in O(ranges of the rest).
+    #[must_use]
+    pub fn split_off_from(&mut self, uid: Uid) -> Self {
+        let at = self.ranges.partition_point(|r| r.1 < uid.get());
+        let mut rest = self.ranges.split_off(at);
+        if let Some(first) = rest.first_mut().filter(|r| r.0 < uid.get()) {
+            self.ranges.push((first.0, uid.get() - 1));
+            first.0 = uid.get();
+        }
+        Self { ranges: rest }
+    }
+
     /// Keeps all but the last `n` UIDs and returns those.
     #[must_use]
     pub fn split_off_last(&mut self, n: u64) -> Self {
@@ -298,6 +310,10 @@ mod tests {
             let tail = head.split_off_after(n);
             prop_assert_eq!(head.len(), n.min(a.len()));
             prop_assert_eq!(head.union(&tail), a.clone());
+            let mut below = a.clone();
+            let rest = below.split_off_from(uid);
+            prop_assert_eq!(model(&below), ma.range(..x).copied().collect());
+            prop_assert_eq!(model(&rest), ma.range(x..).copied().collect());
             let mut with = a.clone();
             with.insert(uid);
             prop_assert_eq!(&with, &a.union(&UidSet::range(uid, uid)));

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::ast::SequenceSet;
-use crate::command::{completed, name, reply, resolve};
+use crate::command::{completed, name, reply, resolve, spans};
 use crate::effect::{Absent, Copied, Copy, ErrorKind, Move, StoreError};
 use crate::mailbox::MailboxName;
 use crate::response::Code;
@@ -17,6 +17,8 @@ struct Copying {
     uid: bool,
     remove: bool,
     to: MailboxName,
+    /// What the client named and was not looked up yet: of a move.
+    spans: UidSet,
     left: UidSet,
     /// A window of a move took messages away.
     moved: bool,
@@ -29,8 +31,12 @@ pub(crate) fn begin(
     set: &SequenceSet,
     mailbox: &Bytes,
 ) -> Step {
-    let uids = match resolve(s, uid, set) {
-        Ok(uids) => uids,
+    let named = match remove {
+        true => spans(s, uid, set).map(|spans| (spans, UidSet::new())),
+        false => resolve(s, uid, set).map(|uids| (UidSet::new(), uids)),
+    };
+    let (spans, left) = match named {
+        Ok(named) => named,
         Err(done) => return Step::Done(done),
     };
     let to = match name(s, mailbox) {
@@ -44,14 +50,27 @@ pub(crate) fn begin(
         uid,
         remove,
         to,
-        left: uids,
+        spans,
+        left,
         moved: false,
     };
+    let _ = copying.is_more(s);
     let _ = copying.ask(s);
     Step::Become(Box::new(copying))
 }
 
 impl Copying {
+    /// Whether there are messages left; looks some of them up.
+    fn is_more(&mut self, s: &Session) -> bool {
+        if let Some(selected) = &s.selected {
+            let window = s.config.limits.move_window;
+            selected
+                .view
+                .refill(&mut self.left, &mut self.spans, window);
+        }
+        !self.left.is_empty()
+    }
+
     fn ask(&mut self, s: &mut Session) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
@@ -116,10 +135,10 @@ impl Copying {
             code.write(&mut s.out, None, usize::MAX);
             s.out.put(b"Moved\r\n");
         }
-        if self.left.is_empty() {
-            Step::Done(completed(self.uid, "MOVE").removing(self.moved))
-        } else {
+        if self.is_more(s) {
             Step::Again
+        } else {
+            Step::Done(completed(self.uid, "MOVE").removing(self.moved))
         }
     }
 

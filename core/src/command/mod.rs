@@ -129,6 +129,21 @@ pub(crate) fn resolve(s: &Session, uid: bool, set: &SequenceSet) -> Result<UidSe
     }
 }
 
+/// The same as ranges of UIDs, not message by message: [`View::refill`](crate::view::View::refill) looks those up, some at a time.
+pub(crate) fn spans(s: &Session, uid: bool, set: &SequenceSet) -> Result<UidSet, Done> {
+    let Some(selected) = &s.selected else {
+        return Ok(UidSet::new());
+    };
+    match set {
+        SequenceSet::Saved => Ok(s.saved.to_set()),
+        SequenceSet::Ranges(ranges) if uid => Ok(selected.view.spans_of_uid(ranges)),
+        SequenceSet::Ranges(ranges) => selected
+            .view
+            .spans_of_seq(ranges)
+            .map_err(|_| no_such_message()),
+    }
+}
+
 pub(crate) fn no_such_message() -> Done {
     Done::bad("There is no message with that sequence number")
 }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use crate::ast::SequenceSet;
-use crate::command::{completed, reply, resolve};
+use crate::command::{completed, reply, spans};
 use crate::effect::{FlagOp, FlagsSet, SetFlags};
 use crate::flag::{FlagNames, Flags};
 use crate::id::{ModSeq, Uid};
@@ -26,6 +26,8 @@ pub(crate) struct Change {
 struct Storing {
     uid: bool,
     change: Change,
+    /// What the client named and was not looked up yet.
+    spans: UidSet,
     left: UidSet,
     refused: Blocks,
     gone: bool,
@@ -36,8 +38,8 @@ struct Storing {
 }
 
 pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Change) -> Step {
-    let left = match resolve(s, uid, set) {
-        Ok(uids) => uids,
+    let spans = match spans(s, uid, set) {
+        Ok(spans) => spans,
         Err(done) => return Step::Done(done),
     };
     if s.selected.as_ref().is_some_and(|m| m.read_only) {
@@ -49,13 +51,14 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
     let mut storing = Storing {
         uid,
         change,
-        left,
+        spans,
+        left: UidSet::new(),
         refused: Blocks::default(),
         gone: false,
         told: s.selected.as_ref().map_or(ModSeq(0), |m| m.told),
         telling: None,
     };
-    if storing.left.is_empty() {
+    if !storing.is_more(s) {
         return Step::Done(storing.done());
     }
     let _ = storing.ask(s);
@@ -63,6 +66,17 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
 }
 
 impl Storing {
+    /// Whether there are messages left; looks some of them up.
+    fn is_more(&mut self, s: &Session) -> bool {
+        if let Some(selected) = &s.selected {
+            let window = s.config.limits.store_window;
+            selected
+                .view
+                .refill(&mut self.left, &mut self.spans, window);
+        }
+        !self.left.is_empty()
+    }
+
     fn ask(&mut self, s: &mut Session) -> Step {
         let Some(selected) = &s.selected else {
             return Step::Gone;
@@ -112,10 +126,10 @@ impl Storing {
         if let Some(modseq) = set.modseq {
             selected.made(modseq);
         }
-        if self.left.is_empty() {
-            Step::Done(self.done())
-        } else {
+        if self.is_more(s) {
             self.ask(s)
+        } else {
+            Step::Done(self.done())
         }
     }
 

@@ -160,7 +160,7 @@ impl Selected {
 
     /// How many messages are \Recent.
     pub(crate) fn recent_len(&self) -> u64 {
-        self.view.intersect(&self.recent).len()
+        self.view.count(&self.recent)
     }
 
     /// `FLAGS (…)` with \Recent where it applies.

@@ -148,6 +148,30 @@ impl Blocks {
         UidSet::from_sorted(ranges)
     }
 
+    /// How many members are below those that are in the set, as ranges: the place of each.
+    pub(crate) fn places(&self, set: &UidSet) -> Vec<(u32, u32)> {
+        let mut places = Vec::new();
+        for (block, wanted) in self.overlaps(set) {
+            let block = &self.blocks[block];
+            let mut below = block.below;
+            let (mut held, mut wanted) = (block.ranges(), wanted.iter().copied());
+            let (mut a, mut b) = (held.next(), wanted.next());
+            while let (Some((first, last)), Some((from, to))) = (a, b) {
+                let (low, high) = (first.max(from), last.min(to));
+                if low <= high {
+                    push(&mut places, (below + (low - first), below + (high - first)));
+                }
+                if last < to {
+                    below += last - first + 1;
+                    a = held.next();
+                } else {
+                    b = wanted.next();
+                }
+            }
+        }
+        places
+    }
+
     pub(crate) fn insert_all(&mut self, set: &UidSet) {
         for block in Self::new(set).blocks {
             match self.blocks.binary_search_by_key(&block.base, |b| b.base) {
@@ -441,6 +465,12 @@ mod tests {
                     model.intersection(&set),
                     "seed {seed}, step {step}"
                 );
+                let place = |uid: u32| u32::try_from(model.rank(self::uid(uid))).unwrap();
+                let mut places: Vec<(u32, u32)> = Vec::new();
+                for &(a, b) in model.intersection(&set).ranges() {
+                    push(&mut places, (place(a), place(b)));
+                }
+                assert_eq!(blocks.places(&set), places, "seed {seed}, step {step}");
                 if random.below(2) == 0 {
                     blocks.insert_all(&set);
                     model = model.union(&set);

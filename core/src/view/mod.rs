@@ -62,6 +62,33 @@ impl View {
         self.uids.intersection(set)
     }
 
+    /// How many messages these ranges have.
+    pub(crate) fn count(&self, set: &UidSet) -> u64 {
+        let end = |last: u32| Uid::new(last.saturating_add(1)).map_or(0, |uid| self.uids.rank(uid));
+        let ranges = set.ranges().iter();
+        let counts = ranges.filter_map(|&(a, b)| Some(end(b) - self.uids.rank(Uid::new(a)?)));
+        counts.map(u64::from).sum()
+    }
+
+    /// The next messages of a set that a command goes through, as many as are gone through at once; what is left stays in the set. The view must
+    /// stay as it is meanwhile.
+    fn take_from(&self, spans: &mut UidSet) -> UidSet {
+        let some = self.first_of(spans);
+        let next = some.last().and_then(|uid| uid.get().checked_add(1));
+        *spans = match next.and_then(Uid::new) {
+            Some(next) => spans.split_off_from(next),
+            None => UidSet::new(),
+        };
+        some
+    }
+
+    /// Looks up more of a set until so many messages are left to go through, if it has them.
+    pub(crate) fn refill(&self, left: &mut UidSet, spans: &mut UidSet, least: u64) {
+        while left.len() < least && !spans.is_empty() {
+            *left = left.union(&self.take_from(spans));
+        }
+    }
+
     /// The first UIDs of the set that are in the view: not all of a large mailbox at once, and none only if none is.
     pub(crate) fn first_of(&self, set: &UidSet) -> UidSet {
         self.uids.first_of(set, WINDOW)
@@ -128,18 +155,8 @@ impl View {
 
     /// The sequence numbers of UIDs, as ranges; UIDs not in the view are skipped.
     pub(crate) fn seqs_of(&self, uids: &UidSet) -> Vec<(u32, u32)> {
-        let mut seqs: Vec<(u32, u32)> = Vec::new();
-        for &(a, b) in self.intersect(uids).ranges() {
-            let ends = Uid::new(a)
-                .and_then(|a| self.seq_of(a))
-                .zip(Uid::new(b).and_then(|b| self.seq_of(b)));
-            let Some((a, b)) = ends else { continue };
-            match seqs.last_mut() {
-                Some(last) if last.1 + 1 == a => last.1 = b,
-                _ => seqs.push((a, b)),
-            }
-        }
-        seqs
+        let places = self.uids.places(uids).into_iter();
+        places.map(|(a, b)| (a + 1, b + 1)).collect()
     }
 
     /// Takes the last of these UIDs out of the set and out of the view, so many ranges at the most; what to say for them, the highest number
@@ -188,6 +205,12 @@ mod tests {
             };
             prop_assert_eq!(view.resolve_seq(&client).ok().map(|s| s.iter().map(Uid::get).collect::<Vec<_>>()), expected);
             let gone = UidSet::from_ranges(gone);
+            prop_assert_eq!(view.count(&gone), view.intersect(&gone).len());
+            let (mut spans, mut taken) = (gone.clone(), UidSet::new());
+            while !spans.is_empty() {
+                taken = taken.union(&view.take_from(&mut spans));
+            }
+            prop_assert_eq!(taken, view.intersect(&gone));
             let mut told = list.clone();
             let mut left = gone;
             while !left.is_empty() {

@@ -3,7 +3,6 @@
 use alloc::vec::{IntoIter, Vec};
 
 use super::{Blocks, View};
-use crate::id::Uid;
 
 /// UIDs, or the sequence numbers of those that have one, ascending.
 #[derive(Debug)]
@@ -55,14 +54,11 @@ impl Numbers {
             }
             let (set, after) = self.uids.window(self.next?, WINDOW);
             self.next = after;
-            let name = |n| match self.uid {
-                true => Some(n),
-                false => view?.seq_of(Uid::new(n)?),
+            let named = match (self.uid, view) {
+                (true, _) => set.ranges().to_vec(),
+                (false, Some(view)) => view.seqs_of(&set),
+                (false, None) => Vec::new(),
             };
-            let ranges = set.ranges().iter();
-            let named: Vec<(u32, u32)> = ranges
-                .filter_map(|&(first, last)| name(first).zip(name(last)))
-                .collect();
             self.window = named.into_iter();
         }
     }

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ast::{FetchItem, SectionText, SeqNumber, SequenceSet};
-use crate::command::{completed, reply, resolve};
+use crate::command::{completed, reply, spans};
 use crate::effect::{
     Changes, ChangesSince, ErrorKind, Fetch, FetchPage, Fields, FlagOp, Outcome, ReadBody, Row,
     SetFlags, StoreError,
@@ -33,6 +33,8 @@ struct Fetching {
     fields: Fields,
     changed_since: Option<ModSeq>,
     sets_seen: bool,
+    /// What the client named and was not looked up yet.
+    spans: UidSet,
     left: UidSet,
     window: UidSet,
     /// Messages whose \Seen this command set: their FLAGS are told.
@@ -72,8 +74,8 @@ pub(crate) fn begin(
     if vanished && !s.enabled.qresync {
         return Step::Done(Done::bad("ENABLE QRESYNC first"));
     }
-    let left = match resolve(s, uid, set) {
-        Ok(uids) => uids,
+    let spans = match spans(s, uid, set) {
+        Ok(spans) => spans,
         Err(done) => return Step::Done(done),
     };
     if changed_since.is_some() || items.contains(&FetchItem::ModSeq) {
@@ -86,7 +88,8 @@ pub(crate) fn begin(
         sets_seen: !read_only && items.iter().any(sets_seen),
         items: with_implied(items, uid, changed_since.is_some()).into(),
         changed_since,
-        left,
+        spans,
+        left: UidSet::new(),
         window: UidSet::new(),
         seen: UidSet::new(),
         made: None,
@@ -213,6 +216,9 @@ impl Fetching {
         {
             selected.made(modseq);
         }
+        if let Some(selected) = &s.selected {
+            selected.view.refill(&mut self.left, &mut self.spans, 1);
+        }
         if self.left.is_empty() {
             return Step::Done(self.done(s));
         }
@@ -283,10 +289,8 @@ impl Fetching {
     fn page(&mut self, s: &mut Session, page: FetchPage) -> Step {
         let asked = match page.resume {
             Some(resume) => {
-                let rest = self.window.intersection(&UidSet::range(resume, Uid::MAX));
-                let asked = self.window.difference(&rest);
-                self.window = rest;
-                asked
+                let rest = self.window.split_off_from(resume);
+                core::mem::replace(&mut self.window, rest)
             }
             None => core::mem::take(&mut self.window),
         };
