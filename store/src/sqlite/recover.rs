@@ -202,7 +202,7 @@ pub(super) fn set_mark(conn: &Connection, mark: (u64, u64)) -> rusqlite::Result<
     Ok(())
 }
 
-/// What later segments say of earlier ones: where those end.
+/// What later segments say of earlier ones: where those end. Of one without a transaction not even the head was acknowledged: it ends at 0.
 pub(super) fn cuts(files: &Files, segments: &[u64]) -> io::Result<BTreeMap<u64, u64>> {
     let mut cuts = BTreeMap::new();
     for segment in segments {
@@ -210,7 +210,8 @@ pub(super) fn cuts(files: &Files, segments: &[u64]) -> io::Result<BTreeMap<u64, 
         if let Some(first) = Scan::new(files, *segment, 0)?.next()? {
             for (entry, _) in first.entries() {
                 if let Entry::Cut(segment, end) = entry {
-                    cuts.insert(*segment, *end);
+                    let is_empty = *end <= Scan::FIRST;
+                    cuts.insert(*segment, if is_empty { 0 } else { *end });
                 }
             }
         }

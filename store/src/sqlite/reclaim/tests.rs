@@ -352,6 +352,33 @@ fn a_segment_with_damage_is_left_alone() {
     }
 }
 
+/// The sync of its first transaction failed, it could not be cut, and a crash left of it what it liked.
+#[test]
+fn a_segment_of_which_nothing_was_acknowledged_is_not_damaged() {
+    let temp = Temp::new();
+    let store = temp.open();
+    Client::new(&store, 1).append("INBOX", b"kept").unwrap();
+    drop(store);
+    let (folder, mut ledger) = temp.ledger();
+    ledger.pack.next_segment().unwrap();
+    ledger.pack.next_segment().unwrap();
+    let owner = AccountId(1);
+    let cut = ledger.change(|t| {
+        t.log(&Entry::Cut(1, Scan::FIRST), None)?;
+        t.account(owner).and_then(|a| t.log(&a, None))
+    });
+    cut.unwrap();
+    std::fs::write(temp.0.join("packs/0000000000000001.pack"), [0; 100]).unwrap();
+    drop((ledger, folder));
+    temp.verify();
+    let (folder, mut ledger) = temp.ledger();
+    assert!(matches!(remove(&mut ledger, 1), Step::Removed(_)));
+    drop((ledger, folder));
+    let before = temp.state();
+    temp.rebuild();
+    assert!(temp.state() == before);
+}
+
 #[test]
 fn a_damaged_body_is_not_carried_and_stays() {
     let temp = Temp::new();
