@@ -5,6 +5,7 @@ mod append;
 mod fetch;
 mod idle;
 mod large;
+mod list;
 mod parse;
 mod pause;
 mod recovery;
@@ -28,7 +29,7 @@ type Figures = Result<Vec<Figure>, Box<dyn Error>>;
 type Measure = fn() -> Figures;
 
 /// Every group of figures with its name.
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("parse", parse::figures),
     ("metadata", fetch::metadata),
     ("bodies", fetch::bodies),
@@ -37,6 +38,7 @@ const GROUPS: [(&str, Measure); 8] = [
     ("recovery", recovery::figures),
     ("pause", pause::figures),
     ("large", large::figures),
+    ("list", list::figures),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
