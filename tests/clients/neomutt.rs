@@ -33,6 +33,7 @@ fn neomutt_on(runtime: &str) {
         "UID STORE 3,5:7 +FLAGS.SILENT (\\Deleted)",
         "EXPUNGE",
         "UID STORE 10 +FLAGS.SILENT (\\Seen)",
+        "CREATE Kept",
     ]);
     served.fill(31..32);
     neomutt(
@@ -71,10 +72,7 @@ fn neomutt_on(runtime: &str) {
         headers(second) < 8,
         "the second has the rest in its cache: {second}"
     );
-    served.ends_well(&[
-        r#"STATUS "Kept" (UIDNEXT UIDVALIDITY UNSEEN RECENT MESSAGES): NO [NONEXISTENT]"#,
-        r#"UID COPY 31 "Kept": NO [TRYCREATE]"#,
-    ]);
+    served.ends_well(&[]);
 }
 
 /// A session on a terminal, with these keys.
