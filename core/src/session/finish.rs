@@ -219,8 +219,12 @@ impl Session {
     }
 
     fn begin_telling(&mut self, changes: Box<ChangesSince>, expunge: bool) {
+        let uids = self
+            .current
+            .as_ref()
+            .is_some_and(|c| c.row.name.starts_with("UID "));
         if let Some(selected) = &mut self.selected {
-            let telling = Telling::new(changes, selected, &mut self.out, expunge);
+            let telling = Telling::new(changes, selected, &mut self.out, (expunge, uids));
             self.telling = Some(Box::new(telling));
             self.tell_more(Input::Nothing);
         }

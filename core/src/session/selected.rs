@@ -133,9 +133,8 @@ impl Selected {
         &mut self,
         out: &mut Output,
         enabled: Enabled,
-        uid: Uid,
-        modseq: ModSeq,
-        flags: Flags,
+        uids: bool,
+        (uid, modseq, flags): (Uid, ModSeq, Flags),
     ) {
         if self.own.get(&uid).is_some_and(|m| *m >= modseq) {
             return;
@@ -149,7 +148,7 @@ impl Selected {
             out.put(b" ");
             response::fetch_modseq(out, modseq);
             out.put(b" ");
-        } else if enabled.rev2 {
+        } else if enabled.rev2 || uids {
             response::fetch_uid(out, uid);
             out.put(b" ");
         }
@@ -217,6 +216,8 @@ pub(crate) struct Telling {
     asked: Asked,
     /// Changes of flags that were told.
     flags: usize,
+    /// Whether each is told with its UID: so it is with the answer to a UID command (RFC 9051 §6.4.9).
+    uids: bool,
 }
 
 /// What telling waits for.
@@ -235,7 +236,7 @@ impl Telling {
         changes: Box<ChangesSince>,
         selected: &mut Selected,
         out: &mut Output,
-        expunge: bool,
+        (expunge, uids): (bool, bool),
     ) -> Self {
         selected.name = changes.name.clone();
         selected.learn_keywords(out, &changes.keywords);
@@ -252,6 +253,7 @@ impl Telling {
             torn: false,
             asked: Asked::Uids,
             flags: 0,
+            uids,
         }
     }
 
@@ -314,7 +316,7 @@ impl Telling {
             if out.len() >= room {
                 return Going::Full;
             }
-            selected.write_flag_change(out, enabled, uid, modseq, flags);
+            selected.write_flag_change(out, enabled, self.uids, (uid, modseq, flags));
             self.flags += 1;
         }
         let last = Uid::new(self.known_below.get() - 1);
