@@ -19,14 +19,13 @@ fn configuration(folder: &Folder, demo: &Demo) -> String {
     )
 }
 
-fn mutt_on(runtime: &str) {
-    let folder = Folder::new(&format!("mutt-{runtime}"));
-    let demo = Demo::start(&["--runtime", runtime]);
-    let muttrc = folder.join("muttrc");
-    std::fs::write(&muttrc, configuration(&folder, &demo)).expect("the folder can be written");
+/// Runs mutt, or what came of it, until it leaves.
+pub fn on_a_terminal(program: &str, folder: &Folder, configuration: &str) {
+    let rc = folder.join("rc");
+    std::fs::write(&rc, configuration).expect("the folder can be written");
     let home = folder.path().to_string_lossy();
     let line =
-        format!("stty rows 40 cols 120; HOME={home} TERM=xterm LC_ALL=C mutt -n -F {muttrc}");
+        format!("stty rows 40 cols 120; HOME={home} TERM=xterm LC_ALL=C {program} -n -F {rc}");
     run(&[
         "script",
         "--quiet",
@@ -35,6 +34,12 @@ fn mutt_on(runtime: &str) {
         &line,
         "/dev/null",
     ]);
+}
+
+fn mutt_on(runtime: &str) {
+    let folder = Folder::new(&format!("mutt-{runtime}"));
+    let demo = Demo::start(&["--runtime", runtime]);
+    on_a_terminal("mutt", &folder, &configuration(&folder, &demo));
     let flags = |mailbox: &str| text(&demo.curl_tls(mailbox, &["-X", "FETCH 1:* (FLAGS)"]));
     let inbox = flags("INBOX");
     assert_eq!(inbox.lines().count(), 1, "the second was deleted: {inbox}");

@@ -1,6 +1,6 @@
 //! neomutt with QRESYNC and a cache of headers: its second session asks for what changed alone.
 
-use crate::demo::run;
+use crate::mutt::on_a_terminal;
 use crate::served::Served;
 
 const CONFIGURATION: &str = "set folder=\"imaps://user@localhost:PORT/\"
@@ -83,17 +83,7 @@ fn neomutt(served: &Served, keys: &str) {
         .replace("CERTIFICATE", &served.certificate)
         .replace("FOLDER", &home)
         .replace("KEYS", keys);
-    let rc = served.folder.join("rc");
-    std::fs::write(&rc, configuration).expect("the folder can be written");
-    let line = format!("stty rows 40 cols 120; HOME={home} TERM=xterm LC_ALL=C neomutt -n -F {rc}");
-    run(&[
-        "script",
-        "--quiet",
-        "--return",
-        "--command",
-        &line,
-        "/dev/null",
-    ]);
+    on_a_terminal("neomutt", &served.folder, &configuration);
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl Session {
             .as_ref()
             .is_some_and(|c| c.row.name.starts_with("UID "));
         if let Some(selected) = &mut self.selected {
-            let telling = Telling::new(changes, selected, &mut self.out, (expunge, uids));
+            let telling = Telling::new(changes, selected, &mut self.out, expunge, uids);
             self.telling = Some(Box::new(telling));
             self.tell_more(Input::Nothing);
         }

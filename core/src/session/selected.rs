@@ -231,12 +231,13 @@ enum Asked {
 
 impl Telling {
     /// EXPUNGE is held back unless `expunge`; then [`Selected::told`] stays, so that no HIGHESTMODSEQ above an untold expunge is ever given
-    /// (RFC 7162 §3.2).
+    /// (RFC 7162 §3.2). `uids`: a change of flags is told with its UID.
     pub(crate) fn new(
         changes: Box<ChangesSince>,
         selected: &mut Selected,
         out: &mut Output,
-        (expunge, uids): (bool, bool),
+        expunge: bool,
+        uids: bool,
     ) -> Self {
         selected.name = changes.name.clone();
         selected.learn_keywords(out, &changes.keywords);

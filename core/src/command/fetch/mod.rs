@@ -238,8 +238,7 @@ impl Fetching {
     /// The window is what changed in it.
     fn changed(&mut self, s: &mut Session, page: &FetchPage) -> Step {
         if let Some(resume) = page.resume {
-            let rest = UidSet::range(resume, Uid::MAX);
-            self.left = self.left.union(&self.window.intersection(&rest));
+            self.left = self.left.union(&self.window.split_off_from(resume));
         }
         self.window = page.rows.iter().map(|row| row.uid).collect();
         if self.window.is_empty() {
