@@ -14,7 +14,7 @@ pub(super) fn addresses(value: &[u8], most: usize) -> (Vec<u8>, usize) {
             break;
         }
         match b {
-            b'(' => skip_comment(&mut octets),
+            b'(' => reader.comment(&mut octets),
             b'"' => reader.quoted(&mut octets),
             b'<' => reader.angle(&mut octets),
             b'[' => reader.domain_literal(&mut octets),
@@ -45,6 +45,8 @@ struct Reader {
     /// The same without spaces: an address, if none does.
     spec: Vec<u8>,
     space: bool,
+    /// The last comment behind `spec`: who it is, in an address without angles (RFC 5322 §3.4, Note).
+    comment: Vec<u8>,
     angle: Option<Vec<u8>>,
     in_group: bool,
 }
@@ -89,6 +91,29 @@ impl Reader {
         }
     }
 
+    fn comment<'a>(&mut self, octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
+        if self.spec.is_empty() {
+            return skip_comment(octets);
+        }
+        self.comment.clear();
+        let mut depth = 1;
+        while let Some((_, &b)) = octets.next() {
+            match b {
+                b'(' => depth += 1,
+                b')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return;
+            }
+            let quoted = (b == b'\\').then(|| octets.next());
+            let Some((_, &b)) = quoted.unwrap_or(Some((0, &b))) else {
+                return;
+            };
+            self.comment.push(b);
+        }
+    }
+
     fn angle<'a>(&mut self, octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
         let mut spec = Vec::new();
         while let Some((_, &b)) = octets.next() {
@@ -114,6 +139,7 @@ impl Reader {
     fn flush(&mut self) {
         let phrase = core::mem::take(&mut self.phrase);
         let spec = core::mem::take(&mut self.spec);
+        let comment = core::mem::take(&mut self.comment);
         self.space = false;
         match self.angle.take() {
             Some(angle) => {
@@ -122,7 +148,10 @@ impl Reader {
                 let (route, spec) = route(&angle);
                 self.address(name, route, spec);
             }
-            None if spec.contains(&b'@') => self.address(None, None, &spec),
+            None if spec.contains(&b'@') => {
+                let name = comment.trim_ascii();
+                self.address((!name.is_empty()).then_some(name), None, &spec);
+            }
             // No address at all: its words are still told.
             None if !spec.is_empty() => self.address(None, None, phrase.trim_ascii()),
             None => {}
@@ -141,6 +170,7 @@ impl Reader {
     fn group(&mut self) {
         let name = core::mem::take(&mut self.phrase);
         self.spec.clear();
+        self.comment.clear();
         self.space = false;
         self.in_group = true;
         self.put([None, None, Some(name.trim_ascii()), None]);

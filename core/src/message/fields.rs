@@ -14,7 +14,7 @@ pub(super) const FIELDS: usize = 2 << 20;
 const ADDRESSES: usize = 10_000;
 pub(super) const ALL_ADDRESSES: usize = 30_000;
 
-/// The fields of one header that matter, the first of each name, raw.
+/// The fields of one header that matter, raw: the first of each name, and all of destinations together.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     found: Vec<(Field, Vec<u8>)>,
@@ -48,13 +48,7 @@ impl Fields {
     pub(super) fn line(&mut self, text: &[u8], budget: &mut usize) {
         if matches!(text.first(), Some(b' ' | b'\t')) {
             if let Some(at) = self.current {
-                let value = &mut self.found[at].1;
-                let keep = text
-                    .len()
-                    .min(*budget)
-                    .min(FIELD.saturating_sub(value.len()));
-                value.extend_from_slice(&text[..keep]);
-                *budget -= keep;
+                self.add(at, text, budget);
             }
             return;
         }
@@ -65,13 +59,28 @@ impl Fields {
         let Some(field) = Field::named(text[..colon].trim_ascii_end()) else {
             return;
         };
-        if self.get(field).is_none() {
-            let value = &text[colon + 1..];
-            let keep = value.len().min(*budget);
-            *budget -= keep;
-            self.current = Some(self.found.len());
-            self.found.push((field, value[..keep].to_vec()));
-        }
+        let at = match self.found.iter().position(|(f, _)| *f == field) {
+            None => {
+                self.found.push((field, Vec::new()));
+                self.found.len() - 1
+            }
+            // RFC 5322 §4.5.3: further lists of a destination are joined to the first by a comma.
+            Some(at) if matches!(field, Field::To | Field::Cc | Field::Bcc) => {
+                self.add(at, b",", budget);
+                at
+            }
+            Some(_) => return,
+        };
+        self.current = Some(at);
+        self.add(at, &text[colon + 1..], budget);
+    }
+
+    fn add(&mut self, at: usize, text: &[u8], budget: &mut usize) {
+        let value = &mut self.found[at].1;
+        let room = FIELD.saturating_sub(value.len()).min(*budget);
+        let keep = text.len().min(room);
+        value.extend_from_slice(&text[..keep]);
+        *budget -= keep;
     }
 
     pub(super) fn get(&self, field: Field) -> Option<&[u8]> {

@@ -7,10 +7,10 @@ use unicode_normalization::UnicodeNormalization;
 use super::decode::{Decoder, Encoding};
 use super::utf7::Utf7;
 
-/// A field's value for people: unfolded, encoded words decoded, UTF-8 kept (RFC 6532), what is broken replaced.
+/// A field's value for people: on one line, encoded words decoded, UTF-8 kept (RFC 6532), what is broken replaced.
 #[must_use]
 pub fn decode_header(value: &[u8]) -> String {
-    let line = super::quote::unfold(value);
+    let line = one_line(value);
     let mut out = String::with_capacity(line.len());
     let mut rest = &line[..];
     let mut words: Option<(&[u8], Vec<u8>)> = None;
@@ -42,6 +42,23 @@ pub fn decode_header(value: &[u8]) -> String {
     flush(&mut out, &mut words);
     out.push_str(&String::from_utf8_lossy(rest));
     out
+}
+
+/// A fold is one space, whatever white space it was made with: nobody who looks for a phrase knows where it was folded.
+fn one_line(value: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(value.len());
+    for (i, piece) in value.split_inclusive(|b| *b == b'\n').enumerate() {
+        let text = piece.strip_suffix(b"\n");
+        let text = text.map_or(piece, |t| t.strip_suffix(b"\r").unwrap_or(t));
+        if i == 0 {
+            line.extend_from_slice(text);
+            continue;
+        }
+        line.truncate(line.trim_ascii_end().len());
+        line.push(b' ');
+        line.extend_from_slice(text.trim_ascii_start());
+    }
+    line.trim_ascii().to_vec()
 }
 
 fn flush(out: &mut String, words: &mut Option<(&[u8], Vec<u8>)>) {
@@ -240,6 +257,10 @@ mod tests {
         );
         assert_eq!(decode_header(b"=?ISO-8859-1?Q?a_b?= c"), "a b c");
         assert_eq!(decode_header(b"=?utf-8?B?w7w=?= x =?bad"), "ü x =?bad");
+        assert_eq!(
+            decode_header(b" a\r\n\tb \r\n \t c\td\n e\r\n"),
+            "a b c\td e"
+        );
         assert_eq!(decode_header("Grüße".as_bytes()), "Grüße");
         // A character in two words, other charsets in a row, text between.
         assert_eq!(
