@@ -132,3 +132,41 @@ fn connections_that_come_at_once_do_not_slip_past_the_cap() {
         server.terminate();
     });
 }
+
+#[test]
+fn an_index_that_does_not_work_is_made_anew_once() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("mend-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "open-sesame\n");
+        let index = folder.path().join("store/index.sqlite");
+        let arguments = ["--runtime", runtime];
+        let server = Server::start(&folder, PLAIN, &arguments);
+        let mut client = server.sign_in("ann", "open-sesame");
+        client.send("b APPEND INBOX (\\Flagged) {18+}\r\nSubject: kept\r\n\r\nx\r\n");
+        client.until("b OK ");
+        drop(client);
+        server.terminate();
+
+        std::fs::write(&index, [0xa5; 8192]).expect("the index can be written");
+        let server = Server::start(&folder, PLAIN, &arguments);
+        let line = server.wait_for_log(&["level=error", "event=index_rebuild"]);
+        assert!(line.contains("not a database"), "{line}");
+        server.wait_for_log(&["event=index_rebuilt", "messages=1", "damaged=0"]);
+        let mut client = server.sign_in("ann", "open-sesame");
+        client.command("b SELECT INBOX");
+        let said = client.command("c FETCH 1 (UID FLAGS BODY[HEADER])");
+        assert!(said.contains("UID 1 FLAGS (\\Flagged"), "{said}");
+        assert!(said.contains("Subject: kept"), "{said}");
+        drop(client);
+        server.terminate();
+
+        std::fs::write(&index, [0xa5; 8192]).expect("the index can be written");
+        let config = folder.config();
+        let again = ["serve", "--config", &config, "--runtime", runtime];
+        let (code, _, error) = pillarbox(&again, "");
+        assert_eq!(code, 1);
+        assert!(error.contains("pillarbox store rebuild"), "{error}");
+        assert!(error.contains("index.old.1"), "{error}");
+    });
+}

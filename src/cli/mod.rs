@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod demo;
 mod log;
+mod mend;
 mod owner;
 mod prompt;
 mod record;

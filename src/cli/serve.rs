@@ -10,7 +10,7 @@ use clap::Args;
 use pillarbox::driver::{Hub, ListenerKind, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
-    AccountError, AccountTable, Accounts, Backend, Embedded, FileAccounts, Options, StoredAccounts,
+    AccountError, AccountTable, Accounts, Backend, FileAccounts, StoredAccounts,
 };
 use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -19,6 +19,7 @@ use super::check::{load_file, load_tls, read_tls, tls_fault};
 use super::config::{self, Config, Listener, Source};
 use super::control::Control;
 use super::log::{Level, Line, Log};
+use super::mend;
 use super::record::Recordings;
 use super::request::{Admin, Mail, Registry};
 use super::runtime::Choice;
@@ -41,7 +42,7 @@ impl Serve {
         let config = Config::read(&self.config)?;
         let log = Log::start()?;
         let people = People::open(&config)?;
-        let backend = Arc::new(Embedded::open(&config.store, Options::default())?);
+        let backend = Arc::new(mend::open(&config.store, &log)?);
         let tls = config.tls.as_ref().map(load_tls).transpose()?;
         let mail: Weak<dyn Backend> = Arc::downgrade(&backend) as _;
         let mut builder = Server::builder(backend, people.accounts())

@@ -22,9 +22,13 @@ impl Temp {
     }
 
     fn open(&self) -> Embedded {
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<Embedded, OpenError> {
         let mut options = Options::default();
         options.reserve = 0;
-        Embedded::open(&self.0, options).unwrap()
+        Embedded::open(&self.0, options)
     }
 
     /// A store in which much has happened.
@@ -298,4 +302,46 @@ fn a_damaged_message_costs_itself_also_after_a_rebuild() {
     let rebuilt = rebuild(&temp.0).unwrap();
     assert_eq!(rebuilt.damaged, 1);
     assert_eq!(look(), before);
+}
+
+/// A damaged page of the index is told when the store is opened or whoever needs it asks; nobody is told anything wrong, and a rebuild brings
+/// all of it back.
+#[test]
+fn any_damaged_page_of_the_index_is_told_and_mended() {
+    let temp = Temp::lived_in();
+    let state = || {
+        let store = temp.try_open()?;
+        Ok([1, 2].map(|n| Client::new(&store, n).state()))
+    };
+    let all = || state().map(|states: [_; 2]| states.map(Result::unwrap));
+    let before = all().unwrap();
+    let index = temp.0.join("index.sqlite");
+    let good = std::fs::read(&index).unwrap();
+    let (mut refused, mut told, mut served) = (0, 0, 0);
+    for (page, filling) in (0..good.len() / 4096).flat_map(|page| [(page, 0), (page, 0xa5)]) {
+        let mut bad = good.clone();
+        bad[page * 4096..][..4096].fill(filling);
+        std::fs::write(&index, bad).unwrap();
+        match state() {
+            Err(OpenError::Index(_)) => refused += 1,
+            Err(e) => panic!("page {page} filled with {filling}: {e}"),
+            Ok(states) => {
+                for (state, before) in states.iter().zip(&before) {
+                    match state {
+                        Ok(state) if state == before => served += 1,
+                        Err(e) if e.kind == ErrorKind::Corruption => told += 1,
+                        wrong => panic!("page {page} filled with {filling}: {wrong:?}"),
+                    }
+                }
+            }
+        }
+        if filling == 0 {
+            rebuild(&temp.0).unwrap();
+            assert!(all().unwrap() == before, "page {page}");
+        }
+    }
+    assert!(
+        refused >= 2 && told >= 10 && served >= 10,
+        "{refused} {told} {served}"
+    );
 }
