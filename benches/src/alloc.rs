@@ -14,6 +14,7 @@ static MOST: AtomicI64 = AtomicI64::new(0);
 
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
+    static OCTETS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Counts no more, or again: counting takes time that is not the program's. What is counted must be allocated and freed while it is on.
@@ -39,6 +40,13 @@ pub fn calls<T>(f: impl FnOnce() -> T) -> (u64, T) {
     (CALLS.get() - before, result)
 }
 
+/// How many octets this thread asked for while `f` ran, given back or not.
+pub fn octets<T>(f: impl FnOnce() -> T) -> (u64, T) {
+    let before = OCTETS.get();
+    let result = f();
+    (OCTETS.get() - before, result)
+}
+
 #[inline]
 fn count(octets: i64) {
     if !PAUSED.load(Ordering::Relaxed) {
@@ -52,6 +60,7 @@ fn add(octets: i64) {
         MOST.store(now, Ordering::Relaxed);
     }
     CALLS.set(CALLS.get() + u64::from(octets > 0));
+    OCTETS.set(OCTETS.get() + u64::try_from(octets).unwrap_or(0));
 }
 
 fn signed(octets: usize) -> i64 {

@@ -20,7 +20,7 @@ use pillarbox_core::session::{Action, Config, Peer, Session};
 use pillarbox_core::set::UidSet;
 use pillarbox_store::{Accounts, Backend, Job, Memory, StaticAccounts, ask};
 
-use crate::alloc::{in_use, most_in_use};
+use crate::alloc::{in_use, most_in_use, octets};
 
 const NOW: Now = Now {
     tick: Tick(0),
@@ -48,12 +48,42 @@ pub struct Attack {
     pub keeps: bool,
     /// The most ranges of UIDs that were named in one question for rows, changes of flags or a move.
     pub named: usize,
+    /// What polls did since this was last cleared.
+    pub polls: Polls,
     large: bool,
     /// What the store says that the account's names are, if it is asked to say so.
     pub names: Option<Vec<MailboxRow>>,
     next: Next,
     /// When flags of a large mailbox changed last.
     changed: ModSeq,
+}
+
+/// What a session did in its polls.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Polls {
+    /// How many there were.
+    pub count: u64,
+    /// The most octets that one wrote for the client.
+    pub told: usize,
+    /// The most octets of memory that one asked for, given back or not, besides [`MEMORY_TOLD`] for each octet that it wrote.
+    pub memory: u64,
+}
+
+/// Octets of memory asked for an octet of an answer: numbers and lines are worked out, and the output's buffer doubles as it grows.
+pub const MEMORY_TOLD: u64 = 8;
+
+impl Polls {
+    /// Lets the session go on once.
+    fn count(&mut self, session: &mut Session) -> Option<Action> {
+        let before = session.transmit(NOW).remaining();
+        let (memory, action) = octets(|| session.poll(NOW));
+        let told = session.transmit(NOW).remaining() - before;
+        self.count += 1;
+        self.told = self.told.max(told);
+        let besides = memory.saturating_sub(MEMORY_TOLD * told as u64);
+        self.memory = self.memory.max(besides);
+        action
+    }
 }
 
 /// A store with a hundred messages in tim's INBOX.
@@ -95,6 +125,7 @@ impl Attack {
             said: Vec::new(),
             keeps: false,
             named: 0,
+            polls: Polls::default(),
             large: false,
             names: None,
             next: Next::Nothing,
@@ -176,7 +207,7 @@ impl Attack {
     fn settle(&mut self) {
         loop {
             // What the poll before needed for a moment counts as well.
-            let action = self.session.poll(NOW);
+            let action = self.polls.count(&mut self.session);
             self.worst = self.worst.max(most_in_use() - self.base);
             self.peak = self.peak.max(self.worst);
             match action {
@@ -303,10 +334,12 @@ impl Attack {
                 };
                 call.answer(Ok(page))
             }
-            // Those that were changed since, where that is asked for: every other one.
+            // Those that were changed since, where that is asked for: since 0 all, since 1 every other one.
             Effect::SetFlags(call) if self.large && call.op().unchanged_since.is_some() => {
+                let since = call.op().unchanged_since.map_or(0, |since| since.0);
+                let step = 1 + usize::try_from(since).expect("it is small");
                 let set = FlagsSet {
-                    refused: call.op().uids.iter().step_by(2).collect(),
+                    refused: call.op().uids.iter().step_by(step).collect(),
                     keywords: keywords(),
                     ..FlagsSet::default()
                 };

@@ -16,7 +16,7 @@ use crate::search::{Leaf, Program, Step as ProgramStep};
 use crate::session::{Done, Input, Session, Step, Task};
 use crate::set::UidSet;
 use crate::view::Blocks;
-use answer::Answer;
+use answer::{Answer, Written};
 
 /// Windows over the view, merged.
 #[derive(Debug)]
@@ -294,11 +294,11 @@ fn ends(options: ReturnOptions, found: &Blocks) -> UidSet {
 impl Task for Searching {
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         let Input::Reply(outcome) = input else {
-            let written = self.answer.as_mut().is_none_or(|answer| answer.write(s));
-            return if written {
-                Step::Done(completed(self.uid, "SEARCH"))
-            } else {
-                Step::Again
+            let answer = self.answer.as_mut();
+            return match answer.map_or(Written::All, |answer| answer.write(s)) {
+                Written::All => Step::Done(completed(self.uid, "SEARCH")),
+                Written::Full => Step::Again,
+                Written::Later => Step::Yield,
             };
         };
         if self.edges {

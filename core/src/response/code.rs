@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use crate::id::{Uid, UidValidity};
-use crate::view::{Blocks, Numbers, View};
+use crate::view::{Blocks, Next, Numbers, View};
 use crate::wire::output::Output;
 
 /// A response code with its brackets and a space, and how much of it is written.
@@ -57,24 +57,25 @@ impl Code {
         }
     }
 
-    /// Writes until so many octets wait to be sent; `true`: that was all.
+    /// Writes until so many octets wait to be sent, or others are to have their turn; `true`: that was all.
     pub(crate) fn write(&mut self, out: &mut Output, view: Option<&View>, room: usize) -> bool {
         if !core::mem::replace(&mut self.begun, true) {
             self.begin(out);
         }
         while out.len() < room {
             match self.next(view) {
-                Some(range) => {
+                Next::Range(first, last) => {
                     if core::mem::replace(&mut self.comma, true) {
                         out.put(b",");
                     }
-                    super::set(out, &[range]);
+                    super::set(out, &[(first, last)]);
                 }
-                None if self.turns() => {
+                Next::Later => return false,
+                Next::End if self.turns() => {
                     self.comma = false;
                     out.put(b" ");
                 }
-                None => {
+                Next::End => {
                     out.put(b"] ");
                     return true;
                 }
@@ -92,15 +93,16 @@ impl Code {
         };
     }
 
-    fn next(&mut self, view: Option<&View>) -> Option<(u32, u32)> {
-        match &mut self.names {
+    fn next(&mut self, view: Option<&View>) -> Next {
+        let range = match &mut self.names {
             Names::Appended(_, uids) => uids.next(|uid, _| uid.get()),
             Names::Copied(_, pairs) => pairs.next(|(source, copy), copies| match copies {
                 true => copy.get(),
                 false => source.get(),
             }),
-            Names::Modified(numbers) => numbers.next(view),
-        }
+            Names::Modified(numbers) => return numbers.next(view),
+        };
+        range.map_or(Next::End, |(first, last)| Next::Range(first, last))
     }
 
     /// Goes on to the second set, if there is one.
@@ -191,6 +193,18 @@ mod tests {
             said(code, None, usize::MAX).0,
             "[APPENDUID 1 7:8,6,4294967295] "
         );
+    }
+
+    /// One range that is worked out of very many is whole, and others have their turn meanwhile.
+    #[test]
+    fn a_range_of_many_is_written_whole() {
+        let uids = UidSet::from_ranges((1..=100_000).map(|n| (3 * n, 3 * n)));
+        let view = View::new(&uids);
+        let mut code = Code::modified(false, Blocks::new(&uids));
+        let mut out = Output::default();
+        assert!(!code.write(&mut out, Some(&view), usize::MAX));
+        let (rest, _) = said(code, Some(&view), usize::MAX);
+        assert_eq!((out.len(), rest.as_str()), (10, "1:100000] "));
     }
 
     proptest! {

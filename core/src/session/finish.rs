@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::run::Input;
-use super::{CloseReason, Condition, Current, Event, Going, Session, Telling, changed};
+use super::{Action, CloseReason, Condition, Current, Event, Going, Session, Telling, changed};
 use crate::effect::{Account, Changes, ChangesSince, ErrorKind, Op, Outcome, StoreError};
 use crate::id::Uid;
 use crate::response::Code;
@@ -283,6 +283,9 @@ impl Session {
         {
             current.done = Some(done);
             self.current = Some(current);
+            if self.out.len() < room {
+                self.actions.push_back(Action::Yield);
+            }
             return;
         }
         self.out.put_str(&done.text);

@@ -9,7 +9,7 @@ use crate::ast::SeqNumber;
 use crate::id::Uid;
 use crate::set::UidSet;
 pub(crate) use blocks::Blocks;
-pub(crate) use numbers::Numbers;
+pub(crate) use numbers::{Next, Numbers};
 
 /// UIDs in ascending order; the n-th has sequence number n. A session keeps it for hours, so it is compact.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use crate::ast::ReturnOptions;
 use crate::id::ModSeq;
 use crate::session::Session;
-use crate::view::{Blocks, Numbers};
+use crate::view::{Blocks, Next, Numbers};
 
 /// What is still to be written.
 #[derive(Debug)]
@@ -20,6 +20,16 @@ enum Form {
     Numbers(Option<(u32, u32)>),
     /// A sequence-set; `begun`: something of it is written.
     Set { begun: bool },
+}
+
+/// How far writing came.
+pub(super) enum Written {
+    /// That was all.
+    All,
+    /// There is no room for more.
+    Full,
+    /// There is room, and others are to have their turn.
+    Later,
 }
 
 /// Numbers written at once.
@@ -51,8 +61,8 @@ impl Answer {
         }
     }
 
-    /// Writes as much as there is room for; `true`: that was all.
-    pub(super) fn write(&mut self, s: &mut Session) -> bool {
+    /// Writes as much as there is room for.
+    pub(super) fn write(&mut self, s: &mut Session) -> Written {
         while s.out.len() < s.config.limits.output_high_water {
             if let Form::Numbers(left) = &mut self.form
                 && let Some((first, last)) = left.take()
@@ -66,22 +76,26 @@ impl Answer {
                 continue;
             }
             let view = s.selected.as_ref().map(|m| &m.view);
-            let range = self.found.as_mut().and_then(|found| found.next(view));
-            match (range, &mut self.form) {
-                (Some(range), Form::Numbers(left)) => *left = Some(range),
-                (Some(range), Form::Set { begun }) => {
+            let next = self
+                .found
+                .as_mut()
+                .map_or(Next::End, |found| found.next(view));
+            match (next, &mut self.form) {
+                (Next::Range(first, last), Form::Numbers(left)) => *left = Some((first, last)),
+                (Next::Range(first, last), Form::Set { begun }) => {
                     if core::mem::replace(begun, true) {
                         s.out.put(b",");
                     }
-                    crate::response::set(&mut s.out, &[range]);
+                    crate::response::set(&mut s.out, &[(first, last)]);
                 }
-                (None, _) => {
+                (Next::Later, _) => return Written::Later,
+                (Next::End, _) => {
                     self.end(s);
-                    return true;
+                    return Written::All;
                 }
             }
         }
-        false
+        Written::Full
     }
 
     fn end(&self, s: &mut Session) {
