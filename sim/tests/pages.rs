@@ -16,11 +16,11 @@ const NOW: Now = Now {
     unix: 1_700_000_000,
 };
 
-/// A session that is told one change of flags at once.
-fn session() -> Session {
+/// A session that is told so many changes of flags at once.
+fn session(page: usize) -> Session {
     let mut config = Config::default();
     config.plaintext_login = true;
-    config.limits.changes_page = 1;
+    config.limits.changes_page = page;
     Session::new(Arc::new(config), Peer::default(), [0; 32], NOW)
 }
 
@@ -54,11 +54,16 @@ fn said(
     text.lines().map(str::to_owned).collect()
 }
 
-/// Two sessions in a mailbox with messages 1 and 2: its own knows CONDSTORE, the other makes changes.
+/// Two sessions in a mailbox with messages 1 and 2, told of one change at once.
 fn two(store: &Memory) -> [Session; 2] {
-    let mut sessions = [session(), session()];
-    let append = "a APPEND INBOX {3+}\r\nabc {3+}\r\nabc";
-    let commands = ["a LOGIN tim pw", append, "a SELECT INBOX"];
+    two_with(store, 1, 2)
+}
+
+/// Two sessions in a mailbox with so many messages: its own knows CONDSTORE, the other makes changes.
+fn two_with(store: &Memory, page: usize, messages: usize) -> [Session; 2] {
+    let mut sessions = [session(page), session(page)];
+    let append = format!("a APPEND INBOX{}", " {3+}\r\nabc".repeat(messages));
+    let commands = ["a LOGIN tim pw", &append, "a SELECT INBOX"];
     for (at, command) in commands.into_iter().enumerate() {
         for session in &mut sessions[usize::from(at == 1)..] {
             said(session, store, command, |_| None);
@@ -93,6 +98,27 @@ fn the_rest_is_asked_for_among_what_was_known() {
             "c OK NOOP completed",
         ]
     );
+}
+
+/// Each change is told once and in order, however many of them a page has: the last one may be full or not.
+#[test]
+fn pages_of_any_size_tell_the_same() {
+    for page in 1..=7 {
+        let store = Memory::with_validity(1_700_000_000);
+        let [mut session, mut other] = two_with(&store, page, 6);
+        let change = "b STORE 1:6 +FLAGS.SILENT (\\Seen)";
+        said(&mut other, &store, change, |_| None);
+        let mut pages = 0;
+        let lines = said(&mut session, &store, "c NOOP", |effect| {
+            pages += usize::from(matches!(effect, Effect::Changes(_) | Effect::Fetch(_)));
+            None
+        });
+        let told = |n| format!("* {n} FETCH (UID {n} MODSEQ (8) FLAGS (\\Seen \\Recent))");
+        let mut wanted: Vec<_> = (1..=6).map(told).collect();
+        wanted.push("c OK NOOP completed".into());
+        assert_eq!(lines, wanted, "with {page} in a page");
+        assert_eq!(pages, 6_usize.div_ceil(page), "with {page} in a page");
+    }
 }
 
 /// A store may say that only new messages were not looked at: those are told already.
