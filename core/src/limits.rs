@@ -52,6 +52,8 @@ pub struct Limits {
     pub still_here_millis: u64,
     /// Milliseconds without progress of output.
     pub write_stall_millis: u64,
+    /// Milliseconds for the rest of a command to arrive when the server ends the session; no octet extends them.
+    pub rest_millis: u64,
     /// Octets of output queued before no more is produced, before login.
     pub output_before_login: usize,
     /// Octets of output queued before no more is produced.
@@ -127,6 +129,7 @@ impl Default for Limits {
             idle_millis: 35 * 60_000,
             still_here_millis: 10 * 60_000,
             write_stall_millis: 5 * 60_000,
+            rest_millis: 4_000,
             output_before_login: 16 << 10,
             output_high_water: 256 << 10,
             mailbox_name: 1000,

@@ -384,6 +384,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
                     End::Closed(left - n)
                 }
                 Poll::Ready(_) => End::Over,
+                Poll::Pending if self.session.is_cut() => return,
                 Poll::Pending if is_still_sending(reason, left < most) => return,
                 Poll::Pending => End::Over,
             };

@@ -13,6 +13,7 @@ use pillarbox_core::effect::{
 };
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, MailboxId, ModSeq, Uid, UidValidity, UploadId};
+use pillarbox_core::limits::Limits;
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{
@@ -674,6 +675,71 @@ fn a_server_that_stops_waits_for_no_password() {
             panic!("the session waits for the password")
         };
         assert_eq!(closed, reason);
+    }
+}
+
+/// A store that takes its time is waited for, and what has arrived by then counts; what has not is given up.
+#[test]
+fn a_server_that_stops_waits_for_the_store_and_not_for_the_client() {
+    let late = Now {
+        tick: Tick(60_000),
+        ..NOW
+    };
+    for whole in [true, false] {
+        let mut session = signed_in();
+        put(&mut session, b"b APPEND INBOX {5+}\r\nhe");
+        let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+            panic!("APPEND begins an upload")
+        };
+        session.handle_reply(call.answer(Ok(UploadId(7))));
+        let Some(Effect::UploadChunk(call)) = effect(&mut session) else {
+            panic!("the message is handed on")
+        };
+        session.handle_shutdown(Bye::Shutdown);
+        session.handle_reply(call.answer(Ok(())));
+        assert!(effect(&mut session).is_none());
+        let until = session
+            .deadline()
+            .expect("the rest is not waited for for ever");
+        assert_eq!(until, Tick(Limits::default().rest_millis));
+        put(&mut session, b"l");
+        let Some(Effect::UploadChunk(call)) = effect(&mut session) else {
+            panic!("the message is handed on")
+        };
+        let rest: &[u8] = if whole { b"lo\r\nc NOOP\r\n" } else { b"l" };
+        put(&mut session, rest);
+        session.handle_timeout(late);
+        assert!(session.poll(late).is_none(), "the store is at it");
+        assert!(session.recv_slot().is_none(), "what comes now is too late");
+        assert!(session.deadline().is_none_or(|tick| tick > late.tick));
+        session.handle_reply(call.answer(Ok(())));
+        let mut undone = Vec::new();
+        let closed = loop {
+            match session.poll(late).expect("it ends") {
+                Action::Effect(Effect::UploadChunk(call)) => {
+                    session.handle_reply(call.answer(Ok(())));
+                }
+                Action::Effect(Effect::UploadCommit(call)) => {
+                    let full = StoreError::new(ErrorKind::OverQuota, "full");
+                    session.handle_reply(call.answer(Err(full)));
+                }
+                Action::Effect(Effect::UploadAbort(call)) => undone.push(call.op().upload),
+                Action::Closed(reason) => break reason,
+                _ => {}
+            }
+        };
+        assert_eq!(closed, CloseReason::Server(Bye::Shutdown));
+        let said: Vec<u8> = session.transmit(late).chunks().flatten().copied().collect();
+        let said = String::from_utf8(said).expect("the client is told text");
+        let answer = if whole {
+            "b NO [OVERQUOTA] full\r\n* BYE "
+        } else {
+            "* BYE "
+        };
+        assert!(said.starts_with(answer), "{said}");
+        let begun: &[UploadId] = if whole { &[] } else { &[UploadId(7)] };
+        assert_eq!(undone, begun);
+        assert_eq!(session.is_cut(), !whole);
     }
 }
 

@@ -284,6 +284,11 @@ impl<S: Read + Write> Client<S> {
         stream.flush().expect("the server reads");
     }
 
+    /// The same where the server may have hung up meanwhile.
+    pub fn try_send(&mut self, text: &str) {
+        let _ = self.0.get_mut().write_all(text.as_bytes());
+    }
+
     /// The next line, with its end.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
@@ -309,6 +314,16 @@ impl<S: Read + Write> Client<S> {
             all += &line;
             if line.starts_with(begin) {
                 return all;
+            }
+        }
+    }
+
+    /// The first line that begins with one of these.
+    pub fn until_one_of(&mut self, begins: &[&str]) -> String {
+        loop {
+            let line = self.line();
+            if begins.iter().any(|begin| line.starts_with(begin)) {
+                return line;
             }
         }
     }

@@ -59,14 +59,119 @@ fn a_client_that_holds_a_command_open_does_not_hold_up_the_end() {
         let folder = Folder::new(&format!("held-{runtime}"));
         folder.write("pillarbox.toml", PLAIN);
         folder.account(&["add", "ann"], "pw\n");
+        let config = format!("{PLAIN}[limits]\nrest_millis = 300\nleave_millis = 1000\n");
+        let server = Server::start(&folder, &config, &["--runtime", runtime]);
+        // One holds back the rest of its message, one its last octet, and one does not read.
+        let mut held = ["{12}\r\n", "{12}\r\nSubject: x\r"].map(|begun| {
+            let mut client = server.sign_in("ann", "pw");
+            client.send(&format!("c APPEND INBOX {begun}"));
+            client.until("+ ");
+            client
+        });
+        let mut deaf = server.sign_in("ann", "pw");
+        deaf.send(&format!("c APPEND INBOX {{{}+}}\r\n", 16 << 20));
+        deaf.send(&"d".repeat(16 << 20));
+        deaf.send("\r\n");
+        deaf.until("c OK ");
+        deaf.command("d SELECT INBOX");
+        deaf.send("e FETCH 1 BODY.PEEK[]\r\n");
+        deaf.until("* 1 FETCH ");
+        server.signal(Signal::TERM);
+        for client in &mut held {
+            let said = client.line();
+            assert!(said.starts_with("* BYE [UNAVAILABLE] "), "{said}");
+            assert!(client.is_closed());
+        }
+        drop(held);
+        let log = server.ends_well();
+        let ended = |line: &&String| line.contains("reason=shutdown");
+        assert_eq!(log.iter().filter(ended).count(), 3, "{log:#?}");
         let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
         let mut client = server.sign_in("ann", "pw");
-        client.send("c APPEND INBOX {12}\r\n");
-        client.until("+ ");
-        let log = server.terminate();
-        let ended =
-            |line: &String| line.contains("event=connection") && line.contains("reason=shutdown");
-        assert!(log.iter().any(ended), "{log:#?}");
+        let said = client.command("b STATUS INBOX (MESSAGES)");
+        assert!(said.contains("MESSAGES 1"), "nothing of it is kept: {said}");
+        server.terminate();
+    });
+}
+
+#[test]
+fn an_account_that_is_disabled_while_it_appends() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("disabled-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "pw\n");
+        let config = format!("{PLAIN}[limits]\nrest_millis = 2000\n");
+        let server = Server::start(&folder, &config, &["--runtime", runtime]);
+        let mut clients = [true, false].map(|goes_on| (server.sign_in("ann", "pw"), goes_on));
+        for (client, _) in &mut clients {
+            client.send("c APPEND INBOX {12}\r\n");
+            client.until("+ ");
+            client.send("Subject");
+        }
+        folder.account(&["disable", "ann"], "");
+        for (client, goes_on) in &mut clients {
+            if *goes_on {
+                client.send(": x\r\n\r\n");
+                client.until("c OK [APPENDUID ");
+            }
+            let said = client.line();
+            assert!(said.starts_with("* BYE [CONTACTADMIN] "), "{said}");
+            assert!(client.is_closed());
+        }
+        folder.account(&["enable", "ann"], "");
+        let said = server
+            .sign_in("ann", "pw")
+            .command("b STATUS INBOX (MESSAGES)");
+        assert!(said.contains("MESSAGES 1"), "{said}");
+        server.terminate();
+    });
+}
+
+#[test]
+fn what_is_stored_when_a_signal_comes_is_what_was_answered() {
+    on_each_runtime(|runtime| {
+        let folder = Folder::new(&format!("busy-{runtime}"));
+        folder.write("pillarbox.toml", PLAIN);
+        folder.account(&["add", "ann"], "pw\n");
+        let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+        let stored: usize = std::thread::scope(|scope| {
+            let (begun, all_began) = std::sync::mpsc::channel();
+            let append = |size: usize, began: std::sync::mpsc::Sender<()>| {
+                let mut client = server.sign_in("ann", "pw");
+                client.command("b SELECT INBOX");
+                let message = "a".repeat(size);
+                for stored in 0.. {
+                    client.try_send(&format!("c APPEND INBOX {{{size}+}}\r\n{message}\r\n"));
+                    if client.until_one_of(&["c ", "* BYE "]).starts_with("* BYE ") {
+                        assert!(client.is_closed());
+                        return stored;
+                    }
+                    let _ = began.send(());
+                }
+                0
+            };
+            let sizes = [100, 1000, 100, 50_000, 100, 300_000];
+            let threads = sizes.map(|size| {
+                scope.spawn({
+                    let begun = begun.clone();
+                    move || append(size, begun)
+                })
+            });
+            all_began.iter().take(60).count();
+            server.signal(Signal::TERM);
+            let counts = threads.map(|thread| thread.join().expect("it is told BYE"));
+            counts.iter().sum()
+        });
+        server.ends_well();
+        let server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
+        let said = server
+            .sign_in("ann", "pw")
+            .command("b STATUS INBOX (MESSAGES)");
+        assert!(
+            said.contains(&format!("MESSAGES {stored})")),
+            "{stored} were answered: {said}"
+        );
+        server.terminate();
     });
 }
 

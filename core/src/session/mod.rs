@@ -100,6 +100,8 @@ struct End {
     shutdown: Option<Bye>,
     reason: Option<CloseReason>,
     closed: bool,
+    /// The client was sending a command when the server ended the session.
+    cut: bool,
 }
 
 impl Session {
@@ -134,7 +136,8 @@ impl Session {
 
     /// Room for octets from the peer, or `None` while none are to be read.
     pub fn recv_slot(&mut self) -> Option<RecvSlot<'_>> {
-        let stopped = self.end.closed || self.end.eof || self.frozen;
+        let late = self.timers.rest_is_late(self.now);
+        let stopped = self.end.closed || self.end.eof || self.frozen || late;
         let capacity = self
             .input_limit()
             .saturating_sub(self.input.len())
@@ -210,7 +213,8 @@ impl Session {
         }
     }
 
-    /// The server ends this session with `* BYE`, after the command being answered.
+    /// The server ends this session with `* BYE`, after the command being answered; one that does not arrive whole in time
+    /// ([`Limits::rest_millis`](crate::limits::Limits::rest_millis)) is given up, and nothing of it is kept.
     pub fn handle_shutdown(&mut self, reason: Bye) {
         self.end.shutdown.get_or_insert(reason);
     }
@@ -243,9 +247,22 @@ impl Session {
     pub fn deadline(&self) -> Option<Tick> {
         // A session that ends waits for nothing but the effect in flight.
         let ends = self.end.reason.is_some();
-        (!ends)
-            .then(|| self.timers.next(!self.out.is_empty()))
-            .flatten()
+        let next = || {
+            let next = self.timers.next(!self.out.is_empty());
+            let rest = self.wants_input().then(|| self.timers.rest(self.now));
+            next.into_iter().chain(rest.flatten()).min()
+        };
+        (!ends).then(next).flatten()
+    }
+
+    /// Whether the server ended the session while the client was sending a command: more of it is likely on its way.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.end.cut
+    }
+
+    fn wants_input(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.wants_input())
     }
 
     /// The account that signed in.
@@ -333,7 +350,7 @@ impl Session {
         // A client that does not read its answers is not read either.
         if self.out.len() >= self.high_water() {
             self.ahead()
-        } else if self.current.is_none() || self.task.as_ref().is_some_and(|t| t.wants_input()) {
+        } else if self.current.is_none() || self.wants_input() {
             self.bounds().command.saturating_add(self.ahead())
         } else {
             self.ahead()

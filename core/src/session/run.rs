@@ -108,8 +108,7 @@ impl Session {
 
     /// No command is being answered.
     fn between(&mut self) -> bool {
-        if let Some(reason) = self.end.shutdown {
-            self.bye(farewell(reason), CloseReason::Server(reason));
+        if self.farewell() {
             return true;
         }
         if !core::mem::replace(&mut self.greeted, true) {
@@ -136,9 +135,20 @@ impl Session {
         }
     }
 
+    /// Says why the server ends the session, if it does.
+    fn farewell(&mut self) -> bool {
+        if let Some(reason) = self.end.shutdown {
+            self.bye(farewell(reason), CloseReason::Server(reason));
+        }
+        self.shutting_down()
+    }
+
     fn step(&mut self, mut task: Box<dyn Task>, input: Input) -> bool {
         let input = match input {
             Input::Nothing if task.wants_input() => {
+                if self.shutting_down() {
+                    self.timers.ending(&self.config.limits, self.now);
+                }
                 match self.input.next(self.bounds(), task.wants_literals()) {
                     Some(frame) => {
                         self.timers.heard();
@@ -147,6 +157,12 @@ impl Session {
                     None if self.end.eof => {
                         self.task = Some(task);
                         self.close(CloseReason::PeerClosed);
+                        return true;
+                    }
+                    None if self.timers.rest_is_late(self.now) => {
+                        self.task = Some(task);
+                        self.end.cut = true;
+                        self.farewell();
                         return true;
                     }
                     None => {

@@ -13,6 +13,8 @@ pub(crate) struct Timers {
     still_here: Option<Tick>,
     /// When output that makes no progress is given up; only counts while there is some.
     stall: Tick,
+    /// The server ends the session: until when the rest of the command may arrive.
+    rest: Option<Tick>,
 }
 
 impl Timers {
@@ -23,6 +25,7 @@ impl Timers {
             idle: None,
             still_here: None,
             stall: now.tick.after(limits.write_stall_millis),
+            rest: None,
         }
     }
 
@@ -73,6 +76,21 @@ impl Timers {
     /// The client went on.
     pub(crate) fn heard(&mut self) {
         self.idle = None;
+    }
+
+    /// The server ends the session, and the rest of a command is still to come.
+    pub(crate) fn ending(&mut self, limits: &Limits, now: Now) {
+        self.rest.get_or_insert(now.tick.after(limits.rest_millis));
+    }
+
+    /// What is left of that time; `None`: there is no such bound, or it has passed and the session's next step sees to it.
+    pub(crate) fn rest(&self, now: Now) -> Option<Tick> {
+        self.rest.filter(|tick| *tick > now.tick)
+    }
+
+    /// What has not arrived by now is not waited for.
+    pub(crate) fn rest_is_late(&self, now: Now) -> bool {
+        self.rest.is_some_and(|tick| tick <= now.tick)
     }
 
     pub(crate) fn idling(&mut self, limits: &Limits, now: Now) {

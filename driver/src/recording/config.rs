@@ -89,7 +89,7 @@ macro_rules! limits {
 limits! {
     line_before_login line command_before_login command skip literal_minus append tokens_before_login tokens
     depth_before_login search_depth search_texts search_header tag sasl bad_before_login bad failed_logins login_millis
-    first_command_millis idle_millis still_here_millis write_stall_millis output_before_login output_high_water
+    first_command_millis idle_millis still_here_millis write_stall_millis rest_millis output_before_login output_high_water
     mailbox_name mailbox_depth id_pairs id_field id_value append_messages list_patterns list_octets status_page changes_page
     ranges_page fetch_page inline_body body_window store_window move_window section_depth
     handshake_millis leave_millis linger_millis linger

@@ -115,6 +115,12 @@ impl RecordedSession {
         self.session.deadline()
     }
 
+    /// See [`Session::is_cut`].
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.session.is_cut()
+    }
+
     fn note(&mut self, note: impl FnOnce(&mut Recorder)) {
         if let Some(recorder) = &mut self.recorder {
             note(recorder);

@@ -38,7 +38,8 @@ fn handshake_millis() {
 fn leave_millis() {
     let service = service(|l| l.leave_millis = 700);
     let mut client = sign_in(&service);
-    client.send(b"c APPEND INBOX {12+}\r\nSubj");
+    client.pipe().window = 0;
+    client.send(&b"c CAPABILITY\r\n".repeat(10_000));
     service.hub().shutdown();
     client.run();
     ends_after(&mut client, 700);

@@ -310,15 +310,38 @@ fn settings_can_be_replaced_for_connections_to_come() {
 #[test]
 fn a_command_held_open_does_not_hold_up_the_end() {
     let service = builder().build();
+    for goes_on in [false, true] {
+        let mut client = sign_in(&service);
+        client.send(b"c APPEND INBOX {120000+}\r\nSubj");
+        let tim = StaticAccounts::new().with("tim", "pw").id("tim");
+        let tim = tim.expect("it is an account");
+        service.hub().disconnect(tim, Bye::AccountDisabled);
+        assert_eq!(client.said(), "", "the message may still come");
+        client.wait(3_999);
+        client.send(b"e");
+        assert_eq!(client.said(), "");
+        client.wait(1);
+        let said = client.said();
+        assert!(said.starts_with("* BYE [CONTACTADMIN] "), "{said}");
+        assert!(client.pipe().closed, "it can read the end");
+        // Dropped now, what it still sends would take that line from it.
+        assert!(client.summary.is_none());
+        if goes_on {
+            client.send(b"ct: x\r\n");
+            assert_eq!((client.unread(), client.summary.is_none()), (0, true));
+            client.pipe().eof = true;
+        }
+        client.wait(if goes_on { 0 } else { 5_000 });
+        let summary = client.summary.take().expect("it is left");
+        let disabled = CloseReason::Server(Bye::AccountDisabled);
+        assert_eq!((summary.reason, summary.error), (Some(disabled), None));
+    }
     let mut client = sign_in(&service);
-    client.send(b"c APPEND INBOX {12+}\r\nSubj");
-    service.hub().shutdown();
-    assert_eq!(client.said(), "", "the message may still come");
-    client.wait(8_999);
-    assert!(client.summary.is_none());
-    client.wait(2);
-    let summary = client.summary.take().expect("it is left");
-    assert_eq!(summary.reason, Some(CloseReason::Server(Bye::Shutdown)));
+    client.send(b"c STATUS INBOX (MESSAGES)\r\n");
+    assert!(
+        client.said().contains("(MESSAGES 0)"),
+        "nothing of it is kept"
+    );
 }
 
 #[test]

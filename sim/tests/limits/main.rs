@@ -38,6 +38,7 @@ const CASES: &[Case] = &[
     ("idle_millis", patience::idle_millis),
     ("still_here_millis", patience::still_here_millis),
     ("write_stall_millis", patience::write_stall_millis),
+    ("rest_millis", patience::rest_millis),
     ("output_before_login", patience::output_before_login),
     ("output_high_water", patience::output_high_water),
     ("mailbox_name", names::mailbox_name),

@@ -1,7 +1,7 @@
 //! How long and how often: errors, failed logins, silence, and clients that do not read.
 
 use pillarbox_core::limits::Limits;
-use pillarbox_core::session::CloseReason;
+use pillarbox_core::session::{Bye, CloseReason};
 use pillarbox_sim::Chunking;
 
 use crate::talk::{Talk, both_ways};
@@ -157,6 +157,38 @@ pub(crate) fn write_stall_millis() {
     let mut talk = Talk::signed_in(|l| l.write_stall_millis = 30_000);
     talk.host.advance(300);
     talk.lives();
+}
+
+pub(crate) fn rest_millis() {
+    for begun in [
+        "a APPEND INBOX {100+}\r\nSubject",
+        "a APPEND INBOX {7+}\r\nSubject",
+        "a APPEND INBOX {7+}\r\nSubject {100+}\r\nSubject",
+        // Refused, and the rest is dropped as it comes.
+        "a APPEND None {100+}\r\nSubject",
+    ] {
+        let mut talk = Talk::signed_in(|l| l.rest_millis = 5_000);
+        talk.host.send("A", begun.as_bytes(), Chunking::Whole);
+        talk.host.advance(60);
+        talk.host.shut_down("A", Bye::Shutdown);
+        talk.host.advance(4);
+        // No octet extends it.
+        talk.host.send("A", b"x", Chunking::Whole);
+        assert_eq!(talk.host.take_output("A"), b"", "{begun}");
+        talk.host.advance(1);
+        let said = String::from_utf8_lossy(&talk.host.take_output("A")).into_owned();
+        assert!(said.starts_with("* BYE ") && said.lines().count() == 1);
+        assert_eq!(
+            talk.host.close_reason("A"),
+            Some(CloseReason::Server(Bye::Shutdown))
+        );
+        talk.bystander();
+    }
+    // It is for what comes from the client, and IDLE has none of it.
+    let mut talk = Talk::signed_in(|l| l.rest_millis = 5_000);
+    talk.says("a IDLE", "+ ");
+    talk.host.shut_down("A", Bye::Shutdown);
+    assert!(talk.host.take_output("A").starts_with(b"* BYE "));
 }
 
 pub(crate) fn output_before_login() {

@@ -53,6 +53,8 @@ limits! {
     idle_millis: HOUR / 2..=24 * HOUR,
     still_here_millis: 10_000..=24 * HOUR,
     write_stall_millis: 1_000..=HOUR,
+    // Within `leave_millis`.
+    rest_millis: 0..=9_000,
     output_before_login: 1 << 10..=1 << 20,
     output_high_water: 8 << 10..=64 << 20,
     mailbox_name: 16..=1000,
