@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// No client and no server may take longer for one thing.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -86,7 +88,7 @@ impl Demo {
 
     /// Ends it as an operator would; it must end well.
     pub fn terminate(mut self) {
-        run(&["kill", "-TERM", &self.pid().to_string()]);
+        terminate(&self.child);
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the demo can be waited for") {
@@ -96,11 +98,6 @@ impl Demo {
             assert!(since.elapsed() < PATIENCE, "SIGTERM ends the demo in time");
             std::thread::yield_now();
         }
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// `kill -9`.
@@ -131,6 +128,11 @@ pub fn command(line: &[&str]) -> Command {
     let seconds = PATIENCE.as_secs().to_string();
     command.args(["--kill-after=5", &seconds]).args(line);
     command
+}
+
+/// SIGTERM.
+pub fn terminate(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::TERM).expect("it is there");
 }
 
 /// Runs a command that must end well, and in time.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 
-use crate::demo::{Folder, run, text, wait_until};
+use crate::demo::{Folder, run, terminate, text, wait_until};
 
 const CONFIG: &str = "store = \"store\"
 [[listen]]
@@ -112,7 +112,7 @@ impl Served {
     /// Ends it as an operator would. It refused what is named here and nothing else, in this order where one connection was after another; its log has
     /// no complaint; and each connection plays again to the same octets.
     pub fn ends_well(mut self, refused: &[&str]) {
-        run(&["kill", "-TERM", &self.child.id().to_string()]);
+        terminate(&self.child);
         let status = self.child.wait().expect("it can be waited for");
         let log = self.log();
         assert!(status.success(), "{status}: {log}");

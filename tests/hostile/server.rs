@@ -179,7 +179,7 @@ impl Server {
 
     /// SIGTERM; it must end well, and its log is what it may be.
     pub fn terminate(mut self) {
-        crate::demo::run(&["kill", "-TERM", &self.child.id().to_string()]);
+        crate::demo::terminate(&self.child);
         wait_until("SIGTERM ends it", || {
             self.child
                 .try_wait()
