@@ -92,11 +92,13 @@ impl Blocks {
         block.below + block.members.rank(uid.get() - block.base)
     }
 
-    pub(crate) fn contains(&self, uid: Uid) -> bool {
-        let at = self
-            .blocks
-            .binary_search_by_key(&base_of(uid.get()), |b| b.base);
-        at.is_ok_and(|at| self.blocks[at].members.contains(offset(uid.get())))
+    /// How many UIDs are below this one, if it is in the set.
+    pub(crate) fn place(&self, uid: Uid) -> Option<u32> {
+        let base = base_of(uid.get());
+        let at = self.blocks.binary_search_by_key(&base, |b| b.base).ok()?;
+        let (block, offset) = (&self.blocks[at], offset(uid.get()));
+        let holds = block.members.contains(offset);
+        holds.then(|| block.below + block.members.rank(offset.into()))
     }
 
     pub(crate) fn to_set(&self) -> UidSet {
@@ -445,7 +447,8 @@ mod tests {
                 .saturating_sub(1)
                 .max(1);
             let place = model.binary_search(&wanted);
-            assert_eq!(blocks.contains(uid(wanted)), place.is_ok(), "{wanted}");
+            let below = blocks.place(uid(wanted)).map(|n| n as usize);
+            assert_eq!(below, place.ok(), "{wanted}");
             let rank = place.unwrap_or_else(|at| at);
             assert_eq!(blocks.rank(uid(wanted)) as usize, rank, "{wanted}");
             let nth = blocks.nth(u32::try_from(rank).unwrap()).map(Uid::get);

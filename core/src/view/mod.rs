@@ -46,7 +46,7 @@ impl View {
 
     /// The sequence number of this UID.
     pub(crate) fn seq_of(&self, uid: Uid) -> Option<u32> {
-        self.uids.contains(uid).then(|| self.uids.rank(uid) + 1)
+        self.uids.place(uid).map(|below| below + 1)
     }
 
     pub(crate) fn uids(&self) -> UidSet {

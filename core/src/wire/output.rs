@@ -31,6 +31,7 @@ impl Output {
         }
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, octets: &[u8]) {
         self.tail.put_slice(octets);
     }

@@ -5,8 +5,6 @@ mod row;
 mod section;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ast::{FetchItem, SectionText, SeqNumber, SequenceSet};
@@ -29,7 +27,7 @@ const SEEN_WINDOW: u64 = 100;
 #[derive(Debug)]
 struct Fetching {
     uid: bool,
-    items: Arc<[FetchItem]>,
+    items: Box<[FetchItem]>,
     fields: Fields,
     changed_since: Option<ModSeq>,
     sets_seen: bool,
@@ -44,7 +42,9 @@ struct Fetching {
     /// What is gone and is still to be told, and from which UID on more may be (RFC 7162 §3.2.6).
     vanished: UidSet,
     more: Option<Uid>,
-    rows: VecDeque<Row>,
+    /// The page being written, and which of its rows is the next.
+    rows: Vec<Row>,
+    row: usize,
     writing: Option<RowWriter>,
     at: At,
     /// Messages asked for and not served.
@@ -95,7 +95,8 @@ pub(crate) fn begin(
         made: None,
         vanished: UidSet::new(),
         more: None,
-        rows: VecDeque::new(),
+        rows: Vec::new(),
+        row: 0,
         writing: None,
         at: At::Page,
         missing: false,
@@ -302,7 +303,7 @@ impl Fetching {
                 selected.heard(newest);
             }
         }
-        self.rows = page.rows.into();
+        (self.rows, self.row) = (page.rows, 0);
         self.at = At::Rows;
         Step::Again
     }
@@ -312,27 +313,30 @@ impl Fetching {
             if s.out.len() >= s.config.limits.output_high_water {
                 return Step::Again;
             }
-            let Some(mut writer) = self.writing.take().or_else(|| self.next_row(s)) else {
+            if self.writing.is_none() {
+                self.writing = self.next_row(s);
+            }
+            let (Some(writer), Some(row)) = (&mut self.writing, self.rows.get(self.row)) else {
+                self.rows = Vec::new();
                 return if self.window.is_empty() {
                     self.next_window(s)
                 } else {
                     self.ask_page(s)
                 };
             };
-            match writer.write(s) {
-                row::Written::Row if writer.undecodable => {
-                    self.trouble = Some(StoreError::new(
-                        ErrorKind::UnknownCte,
-                        "A part is not in the encoding it claims",
-                    ));
+            match writer.write(s, row, &self.items) {
+                row::Written::Row => {
+                    if writer.undecodable {
+                        self.trouble = Some(StoreError::new(
+                            ErrorKind::UnknownCte,
+                            "A part is not in the encoding it claims",
+                        ));
+                    }
+                    self.writing = None;
+                    self.row += 1;
                 }
-                row::Written::Row => {}
-                row::Written::Full => {
-                    self.writing = Some(writer);
-                    return Step::Again;
-                }
+                row::Written::Full => return Step::Again,
                 row::Written::Read(read) => {
-                    self.writing = Some(writer);
                     self.at = At::Body;
                     return self.read(s, read);
                 }
@@ -340,19 +344,23 @@ impl Fetching {
         }
     }
 
+    /// Passes over rows that are not told.
     fn next_row(&mut self, s: &mut Session) -> Option<RowWriter> {
         loop {
-            let row = self.rows.pop_front()?;
-            let Some(seq) = s.selected.as_ref().and_then(|m| m.view.seq_of(row.uid)) else {
-                continue;
-            };
-            if let (Some(error), true) = (&row.damaged, needs_content(self.fields)) {
+            let row = self.rows.get(self.row)?;
+            let seq = s.selected.as_ref().and_then(|m| m.view.seq_of(row.uid));
+            match (seq, &row.damaged) {
                 // That message only: the others are served (RFC 5530 §3 CORRUPTION).
-                self.trouble = Some(error.clone());
-                continue;
+                (Some(_), Some(error)) if needs_content(self.fields) => {
+                    self.trouble = Some(error.clone());
+                }
+                (Some(seq), _) => {
+                    let sets_seen = self.seen.contains(row.uid);
+                    return Some(RowWriter::new(seq, row, sets_seen));
+                }
+                (None, _) => {}
             }
-            let sets_seen = self.seen.contains(row.uid);
-            return Some(RowWriter::new(seq, row, self.items.clone(), sets_seen));
+            self.row += 1;
         }
     }
 
@@ -371,37 +379,31 @@ impl Fetching {
 
     fn body(&mut self, s: &mut Session, outcome: Outcome) -> Step {
         self.at = At::Rows;
-        let Some(mut writer) = self.writing.take() else {
-            return Step::Again;
-        };
-        match reply::<ReadBody>(outcome) {
-            Ok(octets) if !octets.is_empty() => {
+        match (reply::<ReadBody>(outcome), &mut self.writing) {
+            (Ok(octets), Some(writer)) if !octets.is_empty() => {
                 writer.feed(octets);
-                self.writing = Some(writer);
                 Step::Again
             }
-            Ok(_) => self.broken(
+            (Ok(_), _) => self.broken(
                 s,
-                writer,
                 StoreError::new(
                     ErrorKind::Corruption,
                     "The stored message is shorter than it should be",
                 ),
             ),
-            Err(error) => self.broken(s, writer, error),
+            (Err(error), _) => self.broken(s, error),
         }
     }
 
     /// A body could not be read: inside a literal there is no way to say so but to end the session.
-    fn broken(&mut self, s: &mut Session, mut writer: RowWriter, error: StoreError) -> Step {
+    fn broken(&mut self, s: &mut Session, error: StoreError) -> Step {
         s.store_failed("ReadBody", &error);
-        if writer.in_literal() {
+        let Some(writer) = self.writing.as_mut().filter(|w| !w.in_literal()) else {
             s.close(CloseReason::ServerBug);
             return Step::Input;
-        }
+        };
         writer.give_up(s);
         self.trouble = Some(error);
-        self.writing = Some(writer);
         Step::Again
     }
 

@@ -1,7 +1,6 @@
 //! One FETCH response, item by item; it stops where octets of the body are needed.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -15,12 +14,10 @@ use crate::message::Structure;
 use crate::response;
 use crate::session::Session;
 
-/// Writes one row.
+/// Writes one row, always the same.
 #[derive(Debug)]
 pub(super) struct RowWriter {
     seq: u32,
-    row: Row,
-    items: Arc<[FetchItem]>,
     sets_seen: bool,
     structure: Option<Structure>,
     next: usize,
@@ -66,14 +63,11 @@ struct Body {
 }
 
 impl RowWriter {
-    pub(super) fn new(seq: u32, row: Row, items: Arc<[FetchItem]>, sets_seen: bool) -> Self {
-        let structure = Structure::decode(&row.structure);
+    pub(super) fn new(seq: u32, row: &Row, sets_seen: bool) -> Self {
         Self {
             seq,
-            row,
-            items,
             sets_seen,
-            structure,
+            structure: Structure::decode(&row.structure),
             next: 0,
             begun: false,
             separate: false,
@@ -101,12 +95,11 @@ impl RowWriter {
         }
     }
 
-    pub(super) fn write(&mut self, s: &mut Session) -> Written {
+    pub(super) fn write(&mut self, s: &mut Session, row: &Row, items: &[FetchItem]) -> Written {
         if !self.begun {
             self.begun = true;
             response::fetch_head(&mut s.out, self.seq);
         }
-        let items = self.items.clone();
         while let Some(item) = items.get(self.next) {
             if self.body.is_none() {
                 if s.out.len() >= s.config.limits.output_high_water {
@@ -116,7 +109,7 @@ impl RowWriter {
                     s.out.put(b" ");
                 }
                 self.separate = true;
-                match self.item(s, item) {
+                match self.item(s, row, item) {
                     Some(body) => self.body = Some(body),
                     None => {
                         self.next += 1;
@@ -124,59 +117,24 @@ impl RowWriter {
                     }
                 }
             }
-            if let Some(range) = self.body(s) {
+            if let Some(range) = self.body(s, row) {
                 return Written::Read(range);
             }
             self.body = None;
             self.next += 1;
         }
-        self.finish(s);
+        if self.sets_seen {
+            put_seen(s, row, items);
+        }
+        s.out.put(b")\r\n");
         Written::Row
     }
 
-    fn finish(&mut self, s: &mut Session) {
-        if self.sets_seen {
-            self.put_seen(s);
-        }
-        s.out.put(b")\r\n");
-    }
-
-    /// A FETCH that set \Seen tells the flags, and with CONDSTORE UID and MODSEQ too, asked for or not (RFC 7162 §3.2.4).
-    fn put_seen(&self, s: &mut Session) {
-        if let Some(selected) = &mut s.selected {
-            selected.told_flags(self.row.uid, self.row.modseq);
-        }
-        let lacks = |item| !self.items.contains(&item);
-        if lacks(FetchItem::Flags) {
-            s.out.put(b" ");
-            self.flags(s);
-        }
-        if !s.enabled.condstore {
-            return;
-        }
-        if lacks(FetchItem::Uid) {
-            s.out.put(b" ");
-            response::fetch_uid(&mut s.out, self.row.uid);
-        }
-        if lacks(FetchItem::ModSeq) {
-            s.out.put(b" ");
-            response::fetch_modseq(&mut s.out, self.row.modseq);
-        }
-    }
-
-    fn flags(&self, s: &mut Session) {
-        let enabled = s.enabled;
-        if let Some(selected) = &s.selected {
-            selected.write_flags(&mut s.out, enabled, self.row.uid, self.row.flags);
-        }
-    }
-
     /// Writes an item, or its name, and says where its octets come from.
-    fn item(&self, s: &mut Session, item: &FetchItem) -> Option<Body> {
-        let row = &self.row;
+    fn item(&self, s: &mut Session, row: &Row, item: &FetchItem) -> Option<Body> {
         let out = &mut s.out;
         match item {
-            FetchItem::Flags => self.flags(s),
+            FetchItem::Flags => put_flags(s, row),
             FetchItem::Uid => response::fetch_uid(out, row.uid),
             FetchItem::InternalDate => {
                 out.put(b"INTERNALDATE ");
@@ -203,15 +161,15 @@ impl RowWriter {
             FetchItem::EmailId => response::ok_id(out, "EMAILID", &row.email_id),
             FetchItem::ThreadId => response::ok_id(out, "THREADID", &row.thread_id),
             FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => {
-                return self.section(s, item);
+                return self.section(s, row, item);
             }
         }
         None
     }
 
-    fn section(&self, s: &mut Session, item: &FetchItem) -> Option<Body> {
+    fn section(&self, s: &mut Session, row: &Row, item: &FetchItem) -> Option<Body> {
         super::section::write_name(&mut s.out, item);
-        match locate(item, &self.row, self.structure.as_ref()) {
+        match locate(item, row, self.structure.as_ref()) {
             Source::Nil => {
                 let size_only = matches!(item, FetchItem::BinarySize(_));
                 s.out.put(if size_only { b"0" } else { b"NIL" });
@@ -222,15 +180,13 @@ impl RowWriter {
                 s.out.splice(octets);
                 None
             }
-            Source::Content(content) => Some(Body::new(self.row.uid, content, s)),
+            Source::Content(content) => Some(Body::new(row.uid, content, s)),
         }
     }
 
     /// Goes on with an item from the body; the range it needs next, if any.
-    fn body(&mut self, s: &mut Session) -> Option<Range> {
+    fn body(&mut self, s: &mut Session, row: &Row) -> Option<Range> {
         let window = s.config.limits.body_window;
-        let uid = self.row.uid;
-        let inline = self.row.inline.clone();
         let body = self.body.as_mut()?;
         loop {
             if body.step(s) {
@@ -243,7 +199,7 @@ impl RowWriter {
             let max = usize::try_from(body.content.span.end - body.place.at)
                 .unwrap_or(usize::MAX)
                 .min(window);
-            match &inline {
+            match &row.inline {
                 Some(whole) => {
                     let from = usize::try_from(body.place.at)
                         .unwrap_or(usize::MAX)
@@ -257,7 +213,7 @@ impl RowWriter {
                 }
                 None => {
                     return Some(Range {
-                        uid,
+                        uid: row.uid,
                         offset: body.place.at,
                         max,
                     });
@@ -387,6 +343,35 @@ impl Body {
         if let (Some(known), Some(selected)) = (known, &mut s.selected) {
             selected.part = Some(Box::new(known));
         }
+    }
+}
+
+/// A FETCH that set \Seen tells the flags, and with CONDSTORE UID and MODSEQ too, asked for or not (RFC 7162 §3.2.4).
+fn put_seen(s: &mut Session, row: &Row, items: &[FetchItem]) {
+    if let Some(selected) = &mut s.selected {
+        selected.told_flags(row.uid, row.modseq);
+    }
+    let lacks = |item| !items.contains(&item);
+    if lacks(FetchItem::Flags) {
+        s.out.put(b" ");
+        put_flags(s, row);
+    }
+    if !s.enabled.condstore {
+        return;
+    }
+    if lacks(FetchItem::Uid) {
+        s.out.put(b" ");
+        response::fetch_uid(&mut s.out, row.uid);
+    }
+    if lacks(FetchItem::ModSeq) {
+        s.out.put(b" ");
+        response::fetch_modseq(&mut s.out, row.modseq);
+    }
+}
+
+fn put_flags(s: &mut Session, row: &Row) {
+    if let Some(selected) = &s.selected {
+        selected.write_flags(&mut s.out, s.enabled, row.uid, row.flags);
     }
 }
 
