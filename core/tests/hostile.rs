@@ -170,6 +170,27 @@ fn parts_and_depth_have_bounds() {
     assert!(span.end - span.start > 10);
 }
 
+/// A field may tell a few addresses more than there is room for: the end of a group is one, too.
+#[test]
+fn addresses_have_bounds() {
+    let (many, group) = ("a,".repeat(20_000), format!("g:{}a;", "a,".repeat(9_998)));
+    let fields = ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"];
+    let mail = |full: usize| {
+        let value = |at| if at == full { &group } else { &many };
+        let lines = fields.iter().enumerate();
+        let lines = lines.map(|(at, field)| format!("{field}: {}\r\n", value(at)));
+        lines.collect::<String>() + "\r\n"
+    };
+    for full in 0..fields.len() {
+        let envelope = scan(mail(full).as_bytes()).envelope();
+        let told = String::from_utf8(envelope)
+            .unwrap()
+            .matches("(NIL ")
+            .count();
+        assert!((30_000..30_010).contains(&told), "{full}: {told} addresses");
+    }
+}
+
 /// All that is done with a mail.
 fn time(mail: &[u8]) -> Duration {
     let begin = Instant::now();

@@ -157,7 +157,8 @@ impl Fields {
             let (list, count) = self.text(field).map_or((b"NIL".to_vec(), 0), |v| {
                 addresses(&v, ADDRESSES.min(*left))
             });
-            *left -= count;
+            // One field may bring a few more than asked for: the ends of its groups.
+            *left = left.saturating_sub(count);
             list
         };
         let from = list(Field::From);
