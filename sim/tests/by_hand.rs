@@ -476,6 +476,35 @@ fn what_is_held_back_is_not_looked_at_to_its_end() {
     assert_eq!(call.op().known_below.get(), 9);
 }
 
+/// The third message of an APPEND is refused, and while the two before it are given up the connection breaks.
+#[test]
+fn while_uploads_are_given_up() {
+    let mut session = signed_in();
+    put(&mut session, b"b APPEND INBOX {1+}\r\na {1+}\r\nb {1+}\r\n");
+    for upload in [7, 8] {
+        let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+            panic!("each message begins an upload")
+        };
+        session.handle_reply(call.answer(Ok(UploadId(upload))));
+        let Some(Effect::UploadChunk(call)) = effect(&mut session) else {
+            panic!("each message is handed on")
+        };
+        session.handle_reply(call.answer(Ok(())));
+    }
+    let Some(Effect::UploadBegin(call)) = effect(&mut session) else {
+        panic!("the third message begins an upload, too")
+    };
+    session.handle_reply(call.answer(Err(StoreError::new(ErrorKind::OverQuota, "full"))));
+    let Some(Effect::UploadAbort(call)) = effect(&mut session) else {
+        panic!("the uploads before are given up")
+    };
+    let first = call.op().upload;
+    session.handle_reset();
+    session.handle_reply(call.answer(Ok(())));
+    let rest = undone(&mut session);
+    assert_eq!((first, &rest[..]), (UploadId(8), &[UploadId(7)][..]));
+}
+
 /// A message whose upload fails in the middle is swallowed to its end: none of it is a command.
 #[test]
 fn the_rest_of_a_message_that_was_refused_is_no_command() {

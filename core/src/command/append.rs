@@ -320,6 +320,10 @@ struct Aborts {
 }
 
 impl Task for Aborts {
+    fn abandon(&mut self, _last: Option<Outcome>) -> Vec<UploadAbort> {
+        core::mem::take(&mut self.uploads)
+    }
+
     fn step(&mut self, s: &mut Session, _input: Input) -> Step {
         match (self.uploads.pop(), self.then.take()) {
             (Some(upload), then) => {
