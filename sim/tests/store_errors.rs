@@ -314,6 +314,34 @@ fn a_body_that_is_too_short_is_damaged() {
     assert!(said.contains("t NO [CORRUPTION]"), "{said}");
 }
 
+/// What a row brings of a message may be less than its size: the rest is asked for, and what is not there is not made up. Nothing that comes later may pass
+/// for octets of the message.
+#[test]
+fn a_row_that_brings_too_little_is_damaged() {
+    for (items, answer) in [
+        ("BODY.PEEK[] FLAGS", "* 1 FETCH (BODY[] {9}\r\nabc"),
+        ("BINARY.PEEK[] FLAGS", "* 1 FETCH (BINARY[] NIL FLAGS "),
+    ] {
+        let mut server = Server::new();
+        for command in [LOGIN, MAIL, SELECT] {
+            server.command(command);
+        }
+        server.tamper = |effect| match effect {
+            Effect::ReadBody(call) => Ok(call.answer(Ok(Bytes::new()))),
+            effect => rows(effect, |row| {
+                (row.size, row.inline) = (9, Some(Bytes::from_static(b"abc")));
+            }),
+        };
+        let said = server.command(&format!("FETCH 1 ({items})"));
+        assert!(said.starts_with(answer), "{items}: {said}");
+        if server.closed.is_some() {
+            assert_eq!(said, answer, "{items}");
+        } else {
+            assert!(said.contains("t NO [CORRUPTION]"), "{items}: {said}");
+        }
+    }
+}
+
 /// The row of message 1, as this makes it.
 fn rows(effect: Effect, change: fn(&mut Row)) -> Result<Reply, Effect> {
     let Effect::Fetch(call) = effect else {

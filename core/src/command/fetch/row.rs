@@ -199,17 +199,10 @@ impl RowWriter {
             let max = usize::try_from(body.content.span.end - body.place.at)
                 .unwrap_or(usize::MAX)
                 .min(window);
-            match &row.inline {
+            let from = usize::try_from(body.place.at).unwrap_or(usize::MAX);
+            match row.inline.as_ref().filter(|whole| from < whole.len()) {
                 Some(whole) => {
-                    let from = usize::try_from(body.place.at)
-                        .unwrap_or(usize::MAX)
-                        .min(whole.len());
-                    let octets = whole.slice(from..whole.len().min(from + max));
-                    if octets.is_empty() {
-                        s.close(crate::session::CloseReason::ServerBug);
-                        return None;
-                    }
-                    body.arrived = Some(octets);
+                    body.arrived = Some(whole.slice(from..whole.len().min(from + max)));
                 }
                 None => {
                     return Some(Range {
