@@ -282,15 +282,13 @@ fn store(c: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
         unchanged_since = Some(sync::modseq(c)?);
         c.expect(b") ", "Expected ) and a space")?;
     }
-    let op = match c.peek() {
-        Some(b'+') => FlagOp::Add,
-        Some(b'-') => FlagOp::Remove,
-        _ => FlagOp::Replace,
+    let op = if c.skip(b"+") {
+        FlagOp::Add
+    } else if c.skip(b"-") {
+        FlagOp::Remove
+    } else {
+        FlagOp::Replace
     };
-    if op != FlagOp::Replace {
-        c.skip(b"+");
-        c.skip(b"-");
-    }
     let silent = match c.keyword(EXPECTED)?.octets() {
         b"FLAGS" => false,
         b"FLAGS.SILENT" => true,
