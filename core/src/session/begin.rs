@@ -21,7 +21,7 @@ const UNKNOWN: Row = Row {
 };
 
 impl Session {
-    /// The greeting (RFC 9051 §7.1.5 is never sent: no listener knows its peer beforehand).
+    /// The greeting (RFC 9051 §7.1.4, PREAUTH, is never sent: no listener knows its peer beforehand).
     pub(crate) fn greet(&mut self) {
         self.out.put(b"* OK [CAPABILITY ");
         self.put_capabilities();
