@@ -1,7 +1,7 @@
 //! What the documents say is so: paths exist, every limit has its row, and the README names the capabilities that are advertised, no others.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Buf;
 use pillarbox::protocol::effect::{Account, Effect};
@@ -30,6 +30,22 @@ fn quoted(text: &str) -> Vec<String> {
     all
 }
 
+/// Every document there is.
+fn documents() -> Vec<(PathBuf, String)> {
+    let folders = ["", "docs", "benches"];
+    let entries = folders.iter().flat_map(|folder| {
+        let there = std::fs::read_dir(root().join(folder));
+        there.unwrap_or_else(|e| panic!("{folder}: {e}"))
+    });
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    let documents: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| (path.clone(), std::fs::read_to_string(path).expect("text")))
+        .collect();
+    assert!(documents.len() > 10, "{documents:?}");
+    documents
+}
+
 #[test]
 fn paths_exist() {
     let rooms = [
@@ -45,48 +61,86 @@ fn paths_exist() {
         "fuzz/",
         "benches/",
     ];
-    let documents = [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "docs/embedding.md",
-        "docs/limits.md",
-        "docs/replay.md",
-        "docs/serving.md",
-        "docs/storage-format.md",
-    ];
-    for document in documents {
-        let names = quoted(&read(document));
+    for (document, text) in documents() {
+        let names = quoted(&text);
         let paths = names
             .iter()
             .filter(|n| !n.contains(' ') && rooms.iter().any(|r| n.starts_with(r)));
         for path in paths {
             assert!(
                 root().join(path).exists(),
-                "{document} speaks of {path}, which is not there"
+                "{} speaks of {path}, which is not there",
+                document.display()
             );
         }
     }
 }
 
+/// What the commands of the documents run is there: `--test mirror`, `fuzz run frame`.
+#[test]
+fn programs_exist() {
+    let members = ["core", "driver", "store", "sim", "benches"];
+    let tests = members.map(|member| format!("{member}/tests"));
+    let tests = tests.iter().map(String::as_str).chain(["tests"]).collect();
+    let programs: [(&str, Vec<&str>); 4] = [
+        ("--test ", tests),
+        ("--bench ", vec!["benches/benches"]),
+        ("--example ", vec!["examples"]),
+        ("fuzz run ", vec!["fuzz/fuzz_targets"]),
+    ];
+    let mut seen = 0;
+    for (document, text) in documents() {
+        for (before, folders) in &programs {
+            for rest in text.split(before).skip(1) {
+                let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                let there = folders.iter().any(|folder| {
+                    let path = root().join(folder).join(name);
+                    path.with_extension("rs").exists() || path.join("main.rs").exists()
+                });
+                let document = document.display();
+                assert!(
+                    there || name.is_empty(),
+                    "{document} runs {before}{name}, which is not there"
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+/// What a heading is called in a link to it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
+}
+
 #[test]
 fn links_lead_somewhere() {
-    for document in [
-        "README.md",
-        "docs/embedding.md",
-        "docs/replay.md",
-        "docs/serving.md",
-    ] {
-        let text = read(document);
-        let folder = Path::new(document).parent().unwrap_or(Path::new(""));
-        for link in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let there = link.starts_with("https://") || root().join(folder).join(link).exists();
-            assert!(there, "{document} links to {link}, which is not there");
+    for (document, text) in documents() {
+        let links = text.split("](").skip(1);
+        for link in links.filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let there = match file {
+                "" => document.clone(),
+                file => document.with_file_name(file),
+            };
+            let lost = format!("{} links to {link}, which is not there", document.display());
+            assert!(there.exists(), "{lost}");
+            if !place.is_empty() {
+                let text = std::fs::read_to_string(&there).expect("text");
+                let headings = text.lines().filter_map(|l| l.strip_prefix('#'));
+                let mut anchors = headings.map(|h| anchor(h.trim_start_matches('#')));
+                assert!(anchors.any(|a| a == place), "{lost}");
+            }
         }
     }
 }

@@ -63,8 +63,8 @@ impl Listener for Accepting<'_> {
     }
 }
 
-/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have ended; blocks. There is a
-/// thread for each core.
+/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have
+/// ended; blocks. There is a thread for each core.
 ///
 /// # Errors
 /// A listener is of no use, or a thread cannot be started.

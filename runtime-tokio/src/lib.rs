@@ -51,7 +51,8 @@ impl Listener for Accepting {
     }
 }
 
-/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have ended; blocks.
+/// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have
+/// ended; blocks.
 ///
 /// # Errors
 /// The runtime cannot be built, or a listener is of no use.

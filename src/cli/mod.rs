@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves mail from memory on loopback, to try a client: any credentials are accepted.
+    /// Serves mail on loopback, to try a client: any credentials are accepted.
     Demo(demo::Demo),
     /// Serves mail as a configuration says, until SIGINT or SIGTERM; SIGHUP reads it again.
     Serve(serve::Serve),

@@ -102,6 +102,7 @@ impl Store {
             }
         }
     }
+
     /// Refuses what is no store, and to write where another user's server is to read.
     fn look(&self) -> Result<(), String> {
         let (Self::Verify { folder }

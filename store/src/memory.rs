@@ -19,7 +19,7 @@ use crate::record::{Derived, Mailbox, Message};
 use crate::table::{Named, Result, Tables, first_ranges};
 use crate::upload::{Upload, Uploads};
 
-/// Keeps mail in memory, as long as the value lives.
+/// Keeps mail in memory, as long as the value lives: what is expunged, too, since nothing tidies up here.
 pub struct Memory {
     state: Mutex<State>,
     uploads: Uploads,

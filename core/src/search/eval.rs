@@ -38,8 +38,14 @@ pub trait Candidate {
     /// Octets of its header, blank line included.
     fn header_len(&self) -> u64;
     /// Where its text is.
+    ///
+    /// # Errors
+    /// What is known of its structure cannot be had.
     fn text_parts(&mut self) -> Result<Vec<TextPart>, StoreError>;
     /// At most `max` octets from `offset` on; none at the end.
+    ///
+    /// # Errors
+    /// The message cannot be read.
     fn read(&mut self, offset: u64, max: usize) -> Result<Bytes, StoreError>;
 }
 

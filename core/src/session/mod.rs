@@ -105,7 +105,7 @@ struct End {
 }
 
 impl Session {
-    /// A new session; the first [`Session::poll`] queues its greeting, which is `* BYE` after a [`Session::handle_shutdown`]. `seed` feeds what must not be guessed.
+    /// A new session; the first [`Session::poll`] queues its greeting, which is `* BYE` after a [`Session::handle_shutdown`]. `seed` is for what must not be guessed: nothing, so far.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, _seed: [u8; 32], now: Now) -> Self {
         let timers = Timers::new(&config.limits, now);
