@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What `cargo mutants` can think of in files of the core, tried without building it again for each: says which of it no test finds.
 
-    sim/mutants.py [--again | --survivors] FILE...
+    sim/mutants.py [--again | --survivors] [--since REVISION] FILE...
 
 The changes are put into one copy, each behind a number (`sim/switch.py`). What was found is kept in target/mutants, so that a run which was broken off
-goes on; `--again` begins anew with what is committed, and `--survivors` tries on that what no test found before. Survivors are to be read: each wants a test, or is the same program.
+goes on; `--again` begins anew with what is committed, and `--survivors` tries on that what no test found before; `--since` leaves out lines that have
+not changed since then. Survivors are to be read: each wants a test, or is the same program.
 """
 import argparse
 import json
@@ -21,7 +22,7 @@ import faults
 import switch
 
 FOLDER = faults.ROOT / "target/mutants"
-COPY, DONE = FOLDER / "copy", FOLDER / "done.json"
+COPY, DONE, DIFF = FOLDER / "copy", FOLDER / "done.json", FOLDER / "since.diff"
 # Seconds until a test program stands still, seconds of computing more than it needs as it is, and what it may hold: a change may make it wait or go
 # on for ever, or grow.
 STILL, MORE, MEMORY = 120, 10, 4 << 30
@@ -33,11 +34,16 @@ REFUSED = "does not compile"
 UNIT, TOGETHER = [("core", "--lib")], [("sim", f"--test={name}") for name in "mirror scripts by_hand limits deadlines store_errors silent list pages search replay".split()]
 
 
-def mutants(files):
+def mutants(files, since):
     """What can be changed in these files, as faults; and what is said of each."""
-    command = ["cargo", "mutants", "--list", "--json", "-p", "pillarbox-core", "-f"]
-    lists = [subprocess.run([*command, file], cwd=COPY, check=True, stdout=subprocess.PIPE, text=True).stdout for file in files]
-    found = [mutant for said in lists for mutant in json.loads(said)]
+    command = ["cargo", "mutants", "--list", "--json", "-p", "pillarbox-core"]
+    if since:
+        with DIFF.open("w") as diff:
+            subprocess.run(["git", "diff", since, "--", "core"], cwd=COPY, check=True, stdout=diff)
+        command.append(f"--in-diff={DIFF}")
+    lists = [subprocess.run([*command, "-f", file], cwd=COPY, check=True, stdout=subprocess.PIPE, text=True).stdout for file in files]
+    # Nothing is said where nothing was changed.
+    found = [mutant for said in lists for mutant in json.loads(said or "[]")]
     faults, names = [], {}
     for number, mutant in enumerate(found, 1):
         text = (COPY / mutant["file"]).read_text()
@@ -104,6 +110,7 @@ def main():
     parser.add_argument("files", nargs="+", metavar="FILE", help="files of the core, or patterns of them")
     parser.add_argument("--again", action="store_true", help="forget what an earlier run found; try what is committed now")
     parser.add_argument("--survivors", action="store_true", help="of what an earlier run tried, try again what no test found, on what is committed now")
+    parser.add_argument("--since", metavar="REVISION", help="leave out lines that have not changed since then")
     options = parser.parse_args()
     if options.again or not COPY.exists():
         shutil.rmtree(COPY, ignore_errors=True)
@@ -116,7 +123,7 @@ def main():
         subprocess.run(["git", "fetch", "-q", "origin", "HEAD"], cwd=COPY, check=True)
         subprocess.run(["git", "reset", "-q", "--hard", "FETCH_HEAD"], cwd=COPY, check=True)
         done = {name: found for name, found in done.items() if found}
-    chosen, names = mutants(options.files)
+    chosen, names = mutants(options.files, options.since)
     left = switch.put(COPY, [fault for fault in chosen if done.get(names[fault.number]) != REFUSED], ENVIRONMENT)
     done |= {names[fault.number]: REFUSED for fault in left}
     together, unit = measured(build(TOGETHER)), measured(build(UNIT))
