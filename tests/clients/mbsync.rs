@@ -92,8 +92,9 @@ fn mbsync(folder: &Folder, maildir: &str, demo: &Demo) -> Command {
     let path = folder.join(maildir);
     std::fs::create_dir_all(&path).expect("a folder can be made");
     let config = folder.join(&format!("{maildir}.rc"));
+    // Where localhost is ::1 as well, it complains of that address before it goes on to the next.
     let text = format!(
-        "IMAPAccount a\nHost localhost\nPort {port}\nUser user\nPass pass\nSSLType IMAPS\nSystemCertificates no\nCertificateFile {certificate}\n\n\
+        "IMAPAccount a\nHost 127.0.0.1\nPort {port}\nUser user\nPass pass\nSSLType IMAPS\nSystemCertificates no\nCertificateFile {certificate}\n\n\
          IMAPStore far\nAccount a\n\n\
          MaildirStore near\nPath {path}/\nInbox {path}/INBOX\nSubFolders Verbatim\n\n\
          Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Both\nExpunge Both\nSyncState {path}/state-\n",
