@@ -20,16 +20,19 @@ use std::time::{Duration, Instant};
 
 use harness::{Folder, PLAIN, Server, pillarbox};
 
-/// Runs a test on each runtime there is.
-fn on_each_runtime(test: impl Fn(&str)) {
-    for runtime in [
-        #[cfg(feature = "runtime-tokio")]
-        "tokio",
-        #[cfg(feature = "runtime-smol")]
-        "smol",
-    ] {
-        test(runtime);
-    }
+/// Runs a test on each runtime there is, at the same time: most of a test's time is waiting.
+fn on_each_runtime(test: impl Fn(&str) + Sync) {
+    std::thread::scope(|scope| {
+        for runtime in [
+            #[cfg(feature = "runtime-tokio")]
+            "tokio",
+            #[cfg(feature = "runtime-smol")]
+            "smol",
+        ] {
+            let test = &test;
+            scope.spawn(move || test(runtime));
+        }
+    });
 }
 
 #[test]

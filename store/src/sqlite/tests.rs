@@ -169,13 +169,18 @@ impl Drop for Temp {
 
 #[test]
 fn what_was_answered_is_what_is_there() {
-    for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
-        for every in [3, 7, 12] {
-            answered(fault, every, Temp::open);
-            answered(fault, every, Temp::open_large);
-            answered(fault, every, Temp::open_reclaiming);
+    // Most of the time is that of the disk's syncs.
+    std::thread::scope(|scope| {
+        for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
+            scope.spawn(move || {
+                for every in [3, 7, 12] {
+                    answered(fault, every, Temp::open);
+                    answered(fault, every, Temp::open_large);
+                    answered(fault, every, Temp::open_reclaiming);
+                }
+            });
         }
-    }
+    });
 }
 
 fn answered(fault: Fault, every: i64, open: fn(&Temp, Opener) -> Embedded) {
@@ -369,10 +374,16 @@ fn what_was_refused_does_not_come_back_when_the_word_of_it_goes() {
 /// The process ends within a transaction, with half of a write done; then an index from before, as after a loss of power.
 #[test]
 fn a_death_at_any_operation_loses_nothing_acknowledged() {
-    for at in 0..60 {
-        death(at, Temp::open);
-        death(at, Temp::open_large);
-    }
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            scope.spawn(move || {
+                for at in (first..60).step_by(4) {
+                    death(at, Temp::open);
+                    death(at, Temp::open_large);
+                }
+            });
+        }
+    });
 }
 
 fn death(at: i64, open: fn(&Temp, Opener) -> Embedded) {

@@ -215,37 +215,44 @@ fn what_is_of_effect_is_counted_to_the_octet() {
 #[test]
 fn any_segment_can_go_at_any_time() {
     // With segments of one octet each transaction has one of its own.
-    for (seed, size) in [(1, 16 << 10), (2, 16 << 10), (3, 1), (4, 1), (5, 1)] {
-        let temp = Temp::new();
-        let mut model = Model::new(seed);
-        for round in 0..6 {
-            let store = temp.open_with(size);
-            for _ in 0..40 {
-                model.step(Client::new(&store, 1));
-            }
-            drop(store);
-            let before = temp.state();
-            let (folder, mut ledger) = temp.ledger();
-            if round % 2 == 0 {
-                tidy::graves(&mut ledger, 0).unwrap();
-            }
-            let all = ledger.files.segments().unwrap();
-            let some = all
-                .iter()
-                .filter(|n| (**n * 7 + seed + round).is_multiple_of(3));
-            for segment in some {
-                assert!(matches!(remove(&mut ledger, *segment), Step::Removed(_)));
-            }
-            drop((ledger, folder));
-            let when = format!("seed {seed} round {round}");
-            temp.verify();
-            assert!(temp.state() == before, "{when}");
-            temp.rebuild();
-            temp.verify();
-            let after = temp.state();
-            assert_eq!(model.disagreement(&after), None, "{when}");
-            assert!(after == before, "{when}");
+    let seeds = [(1, 16 << 10), (2, 16 << 10), (3, 1), (4, 1), (5, 1)];
+    std::thread::scope(|scope| {
+        for (seed, size) in seeds {
+            scope.spawn(move || segments_go(seed, size));
         }
+    });
+}
+
+fn segments_go(seed: u64, size: u64) {
+    let temp = Temp::new();
+    let mut model = Model::new(seed);
+    for round in 0..6 {
+        let store = temp.open_with(size);
+        for _ in 0..40 {
+            model.step(Client::new(&store, 1));
+        }
+        drop(store);
+        let before = temp.state();
+        let (folder, mut ledger) = temp.ledger();
+        if round % 2 == 0 {
+            tidy::graves(&mut ledger, 0).unwrap();
+        }
+        let all = ledger.files.segments().unwrap();
+        let some = all
+            .iter()
+            .filter(|n| (**n * 7 + seed + round).is_multiple_of(3));
+        for segment in some {
+            assert!(matches!(remove(&mut ledger, *segment), Step::Removed(_)));
+        }
+        drop((ledger, folder));
+        let when = format!("seed {seed} round {round}");
+        temp.verify();
+        assert!(temp.state() == before, "{when}");
+        temp.rebuild();
+        temp.verify();
+        let after = temp.state();
+        assert_eq!(model.disagreement(&after), None, "{when}");
+        assert!(after == before, "{when}");
     }
 }
 
