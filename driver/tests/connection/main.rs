@@ -169,17 +169,6 @@ fn a_peer_that_goes_away_is_gone() {
     assert_eq!(service.hub().connections(), 0);
 }
 
-#[test]
-fn the_last_octets_are_not_waited_for_for_ever() {
-    let service = builder().build();
-    let mut client = sign_in(&service);
-    client.pipe().window = 0;
-    client.send(b"c LOGOUT\r\n");
-    assert!(client.summary.is_none());
-    client.wait(5_001);
-    assert!(client.summary.is_some());
-}
-
 /// A client that was refused for the third time and goes on; the octets it sent after that.
 fn refused_and_going_on(service: &Arc<Service>, octets: usize) -> Client {
     let mut client = connect(service);
@@ -203,24 +192,6 @@ fn a_peer_that_goes_on_is_heard_out_so_that_the_last_line_is_not_lost() {
     let summary = client.summary.take().expect("it ended");
     assert_eq!(summary.reason, Some(CloseReason::TooManyBad));
     assert_eq!((summary.error, summary.octets_in), (None, 200_009));
-}
-
-#[test]
-fn a_peer_that_goes_on_is_not_heard_for_ever() {
-    let service = builder().build();
-    let mut client = refused_and_going_on(&service, (256 << 10) - 1);
-    assert!(client.summary.is_none());
-    client.send(b"x");
-    assert!(client.summary.is_some(), "that is enough");
-
-    let mut client = refused_and_going_on(&service, 1);
-    client.wait(4_998);
-    assert!(client.summary.is_none());
-    client.wait(2);
-    let summary = client.summary.take().expect("it took too long");
-    assert_eq!(summary.reason, Some(CloseReason::TooManyBad));
-    assert_eq!(summary.error, None);
-    assert_eq!(service.hub().connections(), 0);
 }
 
 #[test]

@@ -138,15 +138,3 @@ fn a_command_smuggled_in_before_the_handshake_never_runs() {
     assert!(!said.contains("t OK"), "{said}");
     assert!(client.summary.is_some(), "it is no handshake");
 }
-
-#[test]
-fn a_handshake_has_its_time() {
-    let (service, _) = service();
-    let mut client = Client::connect(&service, ListenerKind::Tls);
-    client.run();
-    client.wait(29_000);
-    assert!(client.summary.is_none());
-    client.wait(1_001);
-    assert!(client.summary.is_some());
-    assert_eq!(client.octets(), b"", "nothing is said in plain text");
-}
