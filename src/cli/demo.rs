@@ -3,19 +3,14 @@
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use pillarbox::Server;
 use pillarbox::driver::TlsConfig;
-use pillarbox::protocol::effect::{
-    Account, Actor, Effect, MailboxStatus, NewMessage, StoreError, UploadBegin, UploadChunk,
-    UploadCommit,
-};
-use pillarbox::protocol::flag::FlagNames;
+use pillarbox::protocol::effect::{Account, Actor, Effect, MailboxStatus, Status, StoreError};
 use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::mailbox::MailboxName;
-use pillarbox::store::{Accounts, Backend, Job, Memory, ask};
+use pillarbox::store::{Accounts, Backend, Delivery, Job, Memory, ask};
 
 use super::runtime::Choice;
 
@@ -46,7 +41,7 @@ impl Demo {
     /// Serves until a signal.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         let backend = self.backend()?;
-        greet(&*backend, SHARED)?;
+        greet(&*backend)?;
         let server = Server::builder(backend, Arc::new(Anyone))
             .listen(format!("127.0.0.1:{}", self.port))
             .listen_tls(format!("127.0.0.1:{}", self.tls_port))
@@ -60,9 +55,7 @@ impl Demo {
         print_lines(plain.port(), tls.port())?;
         Ok(server.run(self.runtime.into())?)
     }
-}
 
-impl Demo {
     /// The named store, else mail in memory.
     fn backend(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         if let Some(folder) = &self.store {
@@ -129,59 +122,22 @@ impl Accounts for Anyone {
 const SHARED: AccountId = AccountId(1);
 
 /// Leaves two messages in an INBOX that never had any.
-fn greet(backend: &dyn Backend, account: AccountId) -> Result<(), StoreError> {
-    let actor = Actor { account };
-    let name = MailboxName::inbox();
-    let status = ask(
-        backend,
-        pillarbox::protocol::effect::Status {
-            actor,
-            names: vec![name.clone()],
-        },
-    )?;
+fn greet(backend: &dyn Backend) -> Result<(), StoreError> {
+    let status = Status {
+        actor: Actor { account: SHARED },
+        names: vec![MailboxName::inbox()],
+    };
     let is_new = |status: &MailboxStatus| status.uid_next.get() == 1;
-    if !status.iter().flatten().all(is_new) {
+    if !ask(backend, status)?.iter().flatten().all(is_new) {
         return Ok(());
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let mut messages = Vec::new();
     for (subject, text) in TEXTS {
         let message = format!(
             "From: Pillarbox <pillarbox@localhost>\r\nTo: you@localhost\r\nSubject: {subject}\r\nMessage-ID: <{subject}.{}@localhost>\r\n\
              MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
-            account.0
+            SHARED.0
         );
-        let upload = ask(
-            backend,
-            UploadBegin {
-                actor,
-                name: name.clone(),
-                size: message.len() as u64,
-            },
-        )?;
-        ask(
-            backend,
-            UploadChunk {
-                upload,
-                data: message.into_bytes().into(),
-            },
-        )?;
-        messages.push(NewMessage {
-            upload,
-            flags: FlagNames::default(),
-            internal_date: None,
-        });
+        Delivery::to(SHARED).deliver(backend, message.as_bytes())?;
     }
-    ask(
-        backend,
-        UploadCommit {
-            actor,
-            name,
-            messages,
-            now: i64::try_from(now).unwrap_or(0),
-        },
-    )?;
     Ok(())
 }
