@@ -1,7 +1,6 @@
 //! LIST and STATUS (RFC 9051 §9 `list`, RFC 5258 §6, RFC 5819).
 
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 use super::command::mailbox;
 use super::cursor::{Cursor, Parsed, syntax, too_many};
@@ -28,17 +27,13 @@ pub(super) fn list(c: &mut Cursor<'_>) -> Parsed<List> {
             None => too_many("The LIST has too many patterns"),
         })?
     } else {
-        alloc::vec![pattern(c)?]
+        alloc::vec![c.list_mailbox()?]
     };
     if c.skip(b" RETURN ") {
         list.extended = true;
         options(c, |c| return_option(c, &mut list))?;
     }
     Ok(list)
-}
-
-fn pattern(c: &mut Cursor<'_>) -> Parsed<Bytes> {
-    c.list_mailbox()
 }
 
 /// A parenthesised list that may be empty.

@@ -68,13 +68,7 @@ impl Session {
                 self.start(tag, command);
             }
             Err(error) => {
-                self.current = Some(Current {
-                    tag,
-                    row: named(&line[from..]),
-                    done: Some(bad(&error)),
-                    told: false,
-                    begun: false,
-                });
+                self.current = Some(Current::new(tag, named(&line[from..]), Some(bad(&error))));
             }
         }
     }
@@ -90,13 +84,7 @@ impl Session {
         let row = schedule::of(&Command::Append {
             mailbox: Bytes::new(),
         });
-        self.current = Some(Current {
-            tag,
-            row,
-            done: None,
-            told: false,
-            begun: false,
-        });
+        self.current = Some(Current::new(tag, row, None));
         self.timers.busy();
         self.task = Some(command::append::begin(self, &rest, literal));
     }
@@ -132,13 +120,7 @@ impl Session {
 
     fn start(&mut self, tag: Bytes, command: Command) {
         let row = schedule::of(&command);
-        self.current = Some(Current {
-            tag,
-            row,
-            done: None,
-            told: false,
-            begun: false,
-        });
+        self.current = Some(Current::new(tag, row, None));
         self.timers.busy();
         if let Some(done) = self.wrong_state(row.needs) {
             self.done(done);
@@ -168,14 +150,8 @@ impl Session {
         let limits = self.config.limits.clone();
         match parse::parse_tag(head, &limits) {
             Some((tag, rest)) => {
-                let (tag, row) = (head.slice_ref(tag), named(rest));
-                self.current = Some(Current {
-                    tag,
-                    row,
-                    done: Some(Done::bad(text)),
-                    told: false,
-                    begun: false,
-                });
+                let done = Some(Done::bad(text));
+                self.current = Some(Current::new(head.slice_ref(tag), named(rest), done));
                 self.answer();
             }
             None => self.bad_untagged(text),

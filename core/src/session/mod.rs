@@ -83,6 +83,18 @@ pub(crate) struct Current {
     pub begun: bool,
 }
 
+impl Current {
+    fn new(tag: Bytes, row: Row, done: Option<Done>) -> Self {
+        Self {
+            tag,
+            row,
+            done,
+            told: false,
+            begun: false,
+        }
+    }
+}
+
 /// Whether a reply is waited for.
 #[derive(Debug, Default)]
 enum Waiting {
