@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use pillarbox::Server;
 use pillarbox::driver::TlsConfig;
+use pillarbox::protocol::date::DateTime;
 use pillarbox::protocol::effect::{Account, Actor, Effect, MailboxStatus, Status, StoreError};
 use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::mailbox::MailboxName;
@@ -131,13 +133,34 @@ fn greet(backend: &dyn Backend) -> Result<(), StoreError> {
     if !ask(backend, status)?.iter().flatten().all(is_new) {
         return Ok(());
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let date = date(now.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0)));
     for (subject, text) in TEXTS {
         let message = format!(
-            "From: Pillarbox <pillarbox@localhost>\r\nTo: you@localhost\r\nSubject: {subject}\r\nMessage-ID: <{subject}.{}@localhost>\r\n\
+            "Date: {date}\r\nFrom: Pillarbox <pillarbox@localhost>\r\nTo: you@localhost\r\nSubject: {subject}\r\nMessage-ID: <{subject}.{}@localhost>\r\n\
              MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n",
             SHARED.0
         );
         Delivery::to(SHARED).deliver(backend, message.as_bytes())?;
     }
     Ok(())
+}
+
+/// As in a header (RFC 5322 §3.3): what IMAP writes (RFC 9051 §9, date-time), with spaces in the date.
+fn date(unix: i64) -> String {
+    let mut written = Vec::new();
+    let zone_minutes = 0;
+    DateTime { unix, zone_minutes }.write(&mut written);
+    String::from_utf8_lossy(&written).replacen('-', " ", 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_as_in_a_header() {
+        assert_eq!(date(0), "01 Jan 1970 00:00:00 +0000");
+        assert_eq!(date(1_764_171_233), "26 Nov 2025 15:33:53 +0000");
+    }
 }

@@ -7,6 +7,13 @@ fn curl_on(runtime: &str) {
     let demo = Demo::start(&["--runtime", runtime]);
     assert!(text(&demo.curl("", &[])).contains("\"INBOX\""));
     assert!(text(&demo.curl("INBOX;UID=1", &[])).ends_with("Welcome to the IMAP server!\r\n"));
+    for uid in [1, 2] {
+        let message = text(&demo.curl(&format!("INBOX;UID={uid}"), &[]));
+        for field in ["Date", "From", "To", "Subject", "Message-ID"] {
+            let is_there = |line: &str| line.starts_with(&format!("{field}: "));
+            assert!(message.lines().any(is_there), "{field}: {message}");
+        }
+    }
     assert!(text(&demo.curl_tls("INBOX;UID=2", &[])).ends_with("This is an update.\r\n"));
     assert_eq!(
         text(&demo.curl_tls("INBOX?TEXT%20update", &[])).trim_end(),
