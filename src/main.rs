@@ -5,11 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pillarbox: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run().unwrap_or_else(|error| {
+        eprintln!("pillarbox: {error}");
+        cli::exit_code(&*error)
+    })
 }

@@ -3,6 +3,8 @@
 
 #[path = "serve/accounts.rs"]
 mod accounts;
+#[path = "serve/deliver.rs"]
+mod deliver;
 #[path = "serve/harness.rs"]
 mod harness;
 #[path = "serve/library.rs"]

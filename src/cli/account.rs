@@ -149,7 +149,7 @@ fn apply(folder: &Path, source: &Source, request: &Request) -> Result<Vec<String
 }
 
 /// Accounts and mail that no server uses; `None`: one does.
-fn alone(folder: &Path, source: &Source) -> Result<Option<Admin>, Box<dyn Error>> {
+pub fn alone(folder: &Path, source: &Source) -> Result<Option<Admin>, Box<dyn Error>> {
     let (people, mail) = match source {
         Source::Store => match AccountTable::open(folder) {
             Ok(table) => (

@@ -68,6 +68,16 @@ pub enum Mail {
     Folder(PathBuf),
 }
 
+impl Registry {
+    /// Under which identity this account's mail is kept, if there is such an account.
+    pub fn find(&self, name: &str) -> Option<AccountId> {
+        match self {
+            Self::Table(table) => table.id(name),
+            Self::File(file) => Some(FileAccounts::identity(name)).filter(|id| file.admits(*id)),
+        }
+    }
+}
+
 type Rows = Result<Vec<String>, Box<dyn Error>>;
 
 impl Request {
@@ -231,7 +241,7 @@ impl Admin {
 }
 
 impl Mail {
-    fn open(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
+    pub fn open(&self) -> Result<Arc<dyn Backend>, Box<dyn Error>> {
         Ok(match self {
             Self::Served(store) => store.upgrade().ok_or("the server is ending")?,
             Self::Opened(store) => store.clone(),
@@ -249,9 +259,10 @@ fn row(account: &Listed) -> String {
     format!("{} {state} {}", account.id.0, account.name)
 }
 
-const VERSION: &str = "pillarbox 1";
+/// What each line begins with.
+pub const VERSION: &str = "pillarbox 1";
 const EXPECTED: &str =
-    "expected list, add, passwd, remove, purge, disable or enable, and its arguments";
+    "expected list, add, passwd, remove, purge, disable, enable or deliver, and its arguments";
 const IN_A_FILE: &str = "the accounts of this server are in a file; change its lines";
 /// More than a session that the server ends may take.
 const PATIENCE: Duration = Duration::from_secs(30);

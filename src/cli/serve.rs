@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use clap::Args;
 use pillarbox::driver::{Hub, ListenerKind, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
-    AccountError, AccountTable, Accounts, Backend, FileAccounts, StoredAccounts,
+    AccountError, AccountTable, Accounts, Backend, FileAccounts, OpenError, StoredAccounts,
 };
 use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::check::{load_file, load_tls, read_tls, tls_fault};
 use super::config::{self, Config, Listener, Source};
-use super::control::Control;
+use super::control::{Control, Served};
 use super::log::{Level, Line, Log};
 use super::mend;
 use super::record::Recordings;
@@ -42,7 +42,11 @@ impl Serve {
         let config = Config::read(&self.config)?;
         let log = Log::start()?;
         let people = People::open(&config)?;
-        let backend = Arc::new(mend::open(&config.store, &log)?);
+        let open = || mend::open(&config.store, &log);
+        let backend = patiently(open, |e| {
+            matches!(e.downcast_ref(), Some(OpenError::InUse(_)))
+        })?;
+        let backend = Arc::new(backend);
         let tls = config.tls.as_ref().map(load_tls).transpose()?;
         let mail: Weak<dyn Backend> = Arc::downgrade(&backend) as _;
         let mut builder = Server::builder(backend, people.accounts())
@@ -62,7 +66,7 @@ impl Serve {
             builder = builder.tls(tls.clone());
         }
         let server = builder.build()?;
-        let _control = people.control(&config, mail, server.hub())?;
+        let control = people.control(&config, mail, &server, &log)?;
         let lines = addresses(&server, &config);
         let addresses = server.addresses().iter().copied();
         let reload = Reload {
@@ -78,6 +82,7 @@ impl Serve {
         // Who waits for these may send signals from here on.
         lines.into_iter().for_each(|line| log.write(line));
         server.run(self.runtime.into())?;
+        control.close();
         log.write(Line::new(Level::Info, "stopped"));
         log.flush();
         Ok(())
@@ -139,7 +144,9 @@ impl People {
     fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
         Ok(match &config.accounts {
             Source::Store => {
-                let table = Arc::new(open_table(&config.store)?);
+                let open = || AccountTable::open(&config.store);
+                let in_use = |e: &AccountError| matches!(e, AccountError::InUse(_));
+                let table = Arc::new(patiently(open, in_use)?);
                 Self::Stored(table.clone(), Arc::new(StoredAccounts::new(table)?))
             }
             Source::File(path) => Self::File(Arc::new(load_file(path)?)),
@@ -153,12 +160,13 @@ impl People {
         }
     }
 
-    /// The door for `pillarbox account`.
+    /// The door for `pillarbox account` and `pillarbox deliver`.
     fn control(
         &self,
         config: &Config,
         mail: Weak<dyn Backend>,
-        hub: &Hub,
+        server: &Server,
+        log: &Log,
     ) -> Result<Control, String> {
         let admin = Admin {
             people: match self {
@@ -166,10 +174,23 @@ impl People {
                 Self::File(accounts) => Registry::File(accounts.clone()),
             },
             mail: Mail::Served(mail),
-            hub: Some(hub.clone()),
+            hub: Some(server.hub().clone()),
+        };
+        let (began, service) = (
+            config.settings.limits.append,
+            Arc::downgrade(server.service()),
+        );
+        let now = move || {
+            let service = service.upgrade();
+            service.map_or(began, |s| s.settings().limits.append)
+        };
+        let served = Served {
+            admin,
+            append: Box::new(now),
+            log: log.clone(),
         };
         let folder = config.store.display();
-        Control::start(&config.store, admin).map_err(|e| {
+        Control::start(&config.store, served).map_err(|e| {
             format!(
                 "cannot open control.sock in {folder} ({e}); if the path is too long, move the store"
             )
@@ -177,18 +198,20 @@ impl People {
     }
 }
 
-/// Opens the accounts; a `pillarbox account` that has them for a moment is waited for.
-fn open_table(folder: &Path) -> Result<AccountTable, AccountError> {
+/// Opens what a `pillarbox account` or `pillarbox deliver` may have for a moment, which is waited for.
+fn patiently<T, E>(open: impl Fn() -> Result<T, E>, in_use: impl Fn(&E) -> bool) -> Result<T, E> {
     let began = Instant::now();
     loop {
-        match AccountTable::open(folder) {
-            Err(AccountError::InUse(_)) if began.elapsed() < Duration::from_secs(1) => {
+        match open() {
+            Err(e) if in_use(&e) && began.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20));
             }
             opened => return opened,
         }
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What SIGHUP reads again. What is refused stays as it was.
 struct Reload {

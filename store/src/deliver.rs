@@ -1,5 +1,7 @@
 //! Mail that a program brings in: what LMTP hands over, what a test wants to be there.
 
+use std::fmt;
+
 use bytes::Bytes;
 use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::{
@@ -70,31 +72,32 @@ impl Delivery {
     /// # Errors
     /// What the store says; nothing was stored then. [`ErrorKind::NonExistent`]: there is no such mailbox.
     pub fn deliver(&self, store: &dyn Backend, message: &[u8]) -> Result<Committed, StoreError> {
-        let upload = self.begin(store, message.len() as u64)?;
+        let mut incoming = self.begin(store, message.len() as u64)?;
         for chunk in message.chunks(CHUNK) {
-            let data = Bytes::copy_from_slice(chunk);
-            if let Err(failed) = ask(store, UploadChunk { upload, data }) {
-                // It never fails for one that is not there.
-                let _ = ask(store, UploadAbort { upload });
-                return Err(failed);
-            }
+            incoming.write(chunk)?;
         }
-        ask(
-            store,
-            UploadCommit {
-                actor: self.actor(),
-                name: self.mailbox.clone(),
-                messages: vec![NewMessage {
-                    upload,
-                    flags: self.flags.clone(),
-                    internal_date: self.internal_date,
-                }],
-                now: i64::from(wall_clock()),
-            },
-        )
+        incoming.commit()
     }
 
-    fn begin(&self, store: &dyn Backend, size: u64) -> Result<UploadId, StoreError> {
+    /// Begins a message of exactly so many octets, which come piece by piece: for one that should not be in memory as a whole. Each call waits
+    /// for the store, as [`Delivery::deliver`] does.
+    ///
+    /// # Errors
+    /// What the store says: it has no room for it, for instance. [`ErrorKind::NonExistent`]: there is no such mailbox.
+    pub fn begin<'a>(
+        &'a self,
+        store: &'a dyn Backend,
+        size: u64,
+    ) -> Result<Incoming<'a>, StoreError> {
+        let upload = self.upload(store, size)?;
+        Ok(Incoming {
+            delivery: self,
+            store,
+            upload: Some(upload),
+        })
+    }
+
+    fn upload(&self, store: &dyn Backend, size: u64) -> Result<UploadId, StoreError> {
         let begin = UploadBegin {
             actor: self.actor(),
             name: self.mailbox.clone(),
@@ -123,6 +126,71 @@ impl Delivery {
     fn actor(&self) -> Actor {
         Actor {
             account: self.account,
+        }
+    }
+}
+
+/// A message on its way in; dropped before [`Incoming::commit`], nothing of it is kept.
+#[must_use = "a message that is not committed is not stored"]
+pub struct Incoming<'a> {
+    delivery: &'a Delivery,
+    store: &'a dyn Backend,
+    upload: Option<UploadId>,
+}
+
+impl fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("delivery", &self.delivery)
+            .field("upload", &self.upload)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Incoming<'_> {
+    /// The next octets: some 100 KB at once are a good measure, since they are held as a whole.
+    ///
+    /// # Errors
+    /// What the store says: there is no room, or these are more octets than were announced.
+    pub fn write(&mut self, octets: &[u8]) -> Result<(), StoreError> {
+        let Some(upload) = self.upload else {
+            return Err(StoreError::lost());
+        };
+        let data = Bytes::copy_from_slice(octets);
+        ask(self.store, UploadChunk { upload, data })
+    }
+
+    /// Stores it and waits until it is durable. Sessions hear of it at once.
+    ///
+    /// # Errors
+    /// What the store says, and that there are fewer octets than were announced; nothing was stored then.
+    pub fn commit(mut self) -> Result<Committed, StoreError> {
+        // Committed or refused, it is the store's from here on.
+        let Some(upload) = self.upload.take() else {
+            return Err(StoreError::lost());
+        };
+        let delivery = self.delivery;
+        ask(
+            self.store,
+            UploadCommit {
+                actor: delivery.actor(),
+                name: delivery.mailbox.clone(),
+                messages: vec![NewMessage {
+                    upload,
+                    flags: delivery.flags.clone(),
+                    internal_date: delivery.internal_date,
+                }],
+                now: i64::from(wall_clock()),
+            },
+        )
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            // It never fails for one that is not there.
+            let _ = ask(self.store, UploadAbort { upload });
         }
     }
 }
@@ -226,6 +294,28 @@ mod tests {
         let store = Full::default();
         let refused = Delivery::to(TIM).deliver(&store, b"x").unwrap_err();
         assert_eq!(refused.kind, ErrorKind::OverQuota);
+        assert_eq!(store.1.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_message_in_pieces_is_all_there_or_not_at_all() {
+        let store = Full::default();
+        let delivery = Delivery::to(TIM);
+        drop(delivery.begin(&store.0, 3).unwrap());
+        let mut short = delivery.begin(&store.0, 3).unwrap();
+        short.write(b"ab").unwrap();
+        assert!(short.commit().is_err(), "an octet is missing");
+        let mut long = delivery.begin(&store.0, 3).unwrap();
+        long.write(b"ab").unwrap();
+        assert!(long.write(b"cd").is_err(), "an octet is too much");
+        drop(long);
+        let mut whole = delivery.begin(&store.0, 3).unwrap();
+        for octet in [b"a", b"b", b"c"] {
+            whole.write(octet).unwrap();
+        }
+        assert_eq!(whole.commit().unwrap().uids.len(), 1);
+        // One that is given up is given up once.
+        drop(delivery.begin(&store, 3).unwrap());
         assert_eq!(store.1.load(Ordering::Relaxed), 1);
     }
 }

@@ -26,7 +26,7 @@ pub use accounts::{
 };
 pub use accounts::{AnyAccounts, StaticAccounts, one_host};
 pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask, purge};
-pub use deliver::Delivery;
+pub use deliver::{Delivery, Incoming};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{

@@ -41,6 +41,19 @@ fn fetchmail_on(runtime: &str) {
     served.fill(21..23);
     assert_eq!(fetch(&served, &["--keep"]), 0);
     assert_eq!(messages(&folder.join("got")).len(), 22, "what is new alone");
+    // As an operator would use it: into a mailbox of a Pillarbox, which is this one.
+    let deliver = format!(
+        "{} deliver --config {path}/pillarbox.toml --account user --mailbox Back --create",
+        env!("CARGO_BIN_EXE_pillarbox")
+    );
+    let mda = format!("--mda={deliver}");
+    assert_eq!(fetch(&served, &["--keep", "--fetchall", &mda]), 0);
+    let sizes = ["INBOX", "Back"].map(|name| {
+        let status = served.imap(&[&format!("STATUS {name} (MESSAGES SIZE)")]);
+        let (_, counted) = status.split_once(" (").expect("counters");
+        counted.to_owned()
+    });
+    assert!(sizes[0] == sizes[1] && sizes[0].contains("MESSAGES 22"));
     assert_eq!(fetch(&served, &["--nokeep", "--fetchall"]), 0);
     assert_eq!(messages(&folder.join("got")).len(), 44, "all once more");
     let status = served.imap(&["STATUS INBOX (MESSAGES UIDNEXT)"]);
