@@ -133,24 +133,33 @@ impl DateTime {
 
     /// Writes 26 octets, without quotes; an instant beyond four-digit years is clamped.
     pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text());
+    }
+
+    /// The octets that are written.
+    pub(crate) fn text(&self) -> [u8; 26] {
         let zone = self.zone_minutes.clamp(-MAX_ZONE, MAX_ZONE);
         let date = Date::from_unix(self.unix, zone);
         let seconds = local(self.unix, zone).rem_euclid(DAY);
-        pair(out, i64::from(date.day));
-        out.push(b'-');
-        out.extend_from_slice(MONTHS[usize::from(date.month - 1)]);
-        out.push(b'-');
-        pair(out, i64::from(date.year / 100));
-        pair(out, i64::from(date.year % 100));
-        out.push(b' ');
-        pair(out, seconds / 3600);
-        out.push(b':');
-        pair(out, seconds / 60 % 60);
-        out.push(b':');
-        pair(out, seconds % 60);
-        out.extend_from_slice(if zone < 0 { b" -" } else { b" +" });
-        pair(out, i64::from(zone.abs() / 60));
-        pair(out, i64::from(zone.abs() % 60));
+        let mut text = *b"dd-Mmm-yyyy hh:mm:ss +hhmm";
+        text[3..6].copy_from_slice(MONTHS[usize::from(date.month - 1)]);
+        text[21] = if zone < 0 { b'-' } else { b'+' };
+        let pairs = [
+            (0, i64::from(date.day)),
+            (7, i64::from(date.year / 100)),
+            (9, i64::from(date.year % 100)),
+            (12, seconds / 3600),
+            (15, seconds / 60 % 60),
+            (18, seconds % 60),
+            (22, i64::from(zone.abs() / 60)),
+            (24, i64::from(zone.abs() % 60)),
+        ];
+        for (at, n) in pairs {
+            // Both digits are between 0 and 9.
+            text[at] = b'0' + (n / 10 % 10) as u8;
+            text[at + 1] = b'0' + (n % 10) as u8;
+        }
+        text
     }
 
     /// The date in its own zone.
@@ -158,11 +167,6 @@ impl DateTime {
     pub fn date(&self) -> Date {
         Date::from_unix(self.unix, self.zone_minutes)
     }
-}
-
-fn pair(out: &mut Vec<u8>, n: i64) {
-    // Both digits are between 0 and 9.
-    out.extend([b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8]);
 }
 
 fn zone_minutes(zone: &[u8]) -> Option<i16> {

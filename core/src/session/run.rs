@@ -23,6 +23,11 @@ pub(crate) trait Task: fmt::Debug + Send {
         false
     }
 
+    /// Whether there is something to do while a reply is waited for.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
     /// Whether the session may end while a reply is waited for: nothing is lost by it.
     fn may_leave(&self) -> bool {
         false
@@ -78,12 +83,20 @@ impl Session {
                 self.current = None;
                 true
             }
+            waiting @ Waiting::Reply(_) if self.goes_on() => {
+                self.waiting = waiting;
+                self.work_on(Input::Nothing)
+            }
             // A switch is handed out by `work_on` once all output was taken.
             waiting => {
                 self.waiting = waiting;
                 false
             }
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.goes_on())
     }
 
     fn may_leave(&self) -> bool {

@@ -46,6 +46,7 @@ struct Fetching {
     rows: Vec<Row>,
     row: usize,
     writing: Option<RowWriter>,
+    ahead: Ahead,
     at: At,
     /// Messages asked for and not served.
     missing: bool,
@@ -61,6 +62,17 @@ enum At {
     Page,
     Rows,
     Body,
+}
+
+/// The next page, which the store reads while the rows of this one are written.
+#[derive(Debug)]
+enum Ahead {
+    Nothing,
+    /// It was asked for; `needed`: nothing can be done before it is there.
+    Asked {
+        needed: bool,
+    },
+    There(Result<FetchPage, StoreError>),
 }
 
 pub(crate) fn begin(
@@ -98,6 +110,7 @@ pub(crate) fn begin(
         rows: Vec::new(),
         row: 0,
         writing: None,
+        ahead: Ahead::Nothing,
         at: At::Page,
         missing: false,
         trouble: None,
@@ -304,6 +317,10 @@ impl Fetching {
             }
         }
         (self.rows, self.row) = (page.rows, 0);
+        if !self.window.is_empty() && s.out.len() < s.config.limits.output_high_water {
+            self.ahead = Ahead::Asked { needed: false };
+            self.ask_page(s);
+        }
         self.at = At::Rows;
         Step::Again
     }
@@ -318,11 +335,7 @@ impl Fetching {
             }
             let (Some(writer), Some(row)) = (&mut self.writing, self.rows.get(self.row)) else {
                 self.rows = Vec::new();
-                return if self.window.is_empty() {
-                    self.next_window(s)
-                } else {
-                    self.ask_page(s)
-                };
+                return self.next_page(s);
             };
             match writer.write(s, row, &self.items) {
                 row::Written::Row => {
@@ -336,11 +349,35 @@ impl Fetching {
                     self.row += 1;
                 }
                 row::Written::Full => return Step::Again,
+                row::Written::Read(_) if self.needs_ahead() => return Step::Wait,
                 row::Written::Read(read) => {
                     self.at = At::Body;
                     return self.read(s, read);
                 }
             }
+        }
+    }
+
+    fn next_page(&mut self, s: &mut Session) -> Step {
+        if self.needs_ahead() {
+            return Step::Wait;
+        }
+        match core::mem::replace(&mut self.ahead, Ahead::Nothing) {
+            Ahead::There(Ok(page)) => self.page(s, page),
+            Ahead::There(Err(error)) => Step::Done(s.failed("Fetch", &error)),
+            Ahead::Nothing | Ahead::Asked { .. } if self.window.is_empty() => self.next_window(s),
+            Ahead::Nothing | Ahead::Asked { .. } => self.ask_page(s),
+        }
+    }
+
+    /// Whether the next page is on its way: no other question can be put before it is there.
+    fn needs_ahead(&mut self) -> bool {
+        match &mut self.ahead {
+            Ahead::Asked { needed } => {
+                *needed = true;
+                true
+            }
+            Ahead::Nothing | Ahead::There(_) => false,
         }
     }
 
@@ -436,6 +473,10 @@ fn numbers(set: &SequenceSet, last: Option<Uid>) -> UidSet {
 }
 
 impl Task for Fetching {
+    fn goes_on(&self) -> bool {
+        matches!(self.ahead, Ahead::Asked { needed: false })
+    }
+
     fn step(&mut self, s: &mut Session, input: Input) -> Step {
         let outcome = match input {
             Input::Reply(outcome) => outcome,
@@ -468,7 +509,11 @@ impl Task for Fetching {
                 Err(error) => Step::Done(s.failed("Fetch", &error)),
             },
             At::Body => self.body(s, outcome),
-            At::Rows | At::Telling => Step::Again,
+            At::Rows => {
+                self.ahead = Ahead::There(reply::<Fetch>(outcome));
+                Step::Again
+            }
+            At::Telling => Step::Again,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One FETCH response, item by item; it stops where octets of the body are needed.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::pieces::{Known, Place, in_pieces};
@@ -374,9 +373,7 @@ fn named(out: &mut crate::wire::output::Output, name: &[u8], wire: &Bytes) {
 }
 
 fn date(out: &mut crate::wire::output::Output, date: DateTime) {
-    let mut text = Vec::with_capacity(26);
-    date.write(&mut text);
     out.put(b"\"");
-    out.put(&text);
+    out.put(&date.text());
     out.put(b"\"");
 }
