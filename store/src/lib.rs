@@ -14,6 +14,7 @@ mod pack;
 mod record;
 #[cfg(feature = "sqlite")]
 mod reserve;
+mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod sync;

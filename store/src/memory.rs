@@ -15,7 +15,8 @@ use pillarbox_core::set::UidSet;
 use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
 use crate::ops;
-use crate::record::{Derived, Mailbox, Message};
+use crate::record::{Derived, Mailbox, Message, Place, Sought};
+use crate::row::{self, Rows, Want};
 use crate::table::{Named, Result, Tables, first_ranges};
 use crate::upload::{Upload, Uploads};
 
@@ -246,6 +247,12 @@ impl Tables for State {
         first_ranges(messages.map(|(uid, _)| Ok(*uid)), ranges)
     }
 
+    fn first_and_last(&mut self, mailbox: MailboxId) -> Result<Option<(Uid, Uid)>> {
+        let mut messages = self.held(mailbox)?.messages.values().map(|m| m.uid);
+        let first = messages.next();
+        Ok(first.map(|first| (first, messages.next_back().unwrap_or(first))))
+    }
+
     fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
         Ok(self.held(mailbox)?.messages.range(from..).count() as u64)
     }
@@ -269,6 +276,33 @@ impl Tables for State {
     ) -> Result<Vec<Message>> {
         let range = self.held(mailbox)?.messages.range(from..=to);
         Ok(range.take(limit).map(|(_, m)| m.clone()).collect())
+    }
+
+    fn rows(&mut self, mailbox: MailboxId, want: &Want) -> Result<Rows> {
+        row::one_by_one(self, mailbox, want)
+    }
+
+    fn sought(
+        &mut self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+        limit: usize,
+        content: bool,
+    ) -> Result<Vec<Sought>> {
+        let messages = self.messages(mailbox, from, to, limit)?;
+        let sought = messages.into_iter().map(|message| {
+            let header_len = match content {
+                true => Some(self.content(message.email_id)?.0.header_len),
+                false => None,
+            };
+            Ok(Sought {
+                message,
+                header_len,
+                place: None,
+            })
+        });
+        sought.collect()
     }
 
     fn changed_since(
@@ -337,7 +371,7 @@ impl Tables for State {
         self.content(email).map(|c| c.0.clone())
     }
 
-    fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
+    fn read(&mut self, email: EmailId, _: Option<Place>, offset: u64, max: usize) -> Result<Bytes> {
         let octets = &self.content(email)?.1;
         let from = usize::try_from(offset)
             .unwrap_or(usize::MAX)

@@ -107,6 +107,23 @@ pub(crate) struct Message {
     pub thread_id: ThreadId,
 }
 
+/// Where a message's octets are in the packs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Place {
+    pub segment: u64,
+    pub offset: u64,
+    pub size: u64,
+}
+
+/// A message that a search looks at.
+pub(crate) struct Sought {
+    pub message: Message,
+    /// Octets of its header, if they were asked for.
+    pub header_len: Option<u64>,
+    /// Where its octets are, if that is known.
+    pub place: Option<Place>,
+}
+
 /// What is computed once from a message's octets.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Derived {

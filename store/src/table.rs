@@ -6,10 +6,14 @@ use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, U
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 
-use crate::record::{Derived, Mailbox, Message};
+use crate::record::{Derived, Mailbox, Message, Place, Sought};
+use crate::row::{Rows, Want};
 use crate::upload::Upload;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// Octets read by one page of a search, or scanned for one of a fetch.
+pub(crate) const WORK: u64 = 8 << 20;
 
 /// A mailbox as far as LIST tells it.
 pub(crate) struct Named {
@@ -54,6 +58,8 @@ pub(crate) trait Tables {
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {
         self.uids_from(mailbox, 1, usize::MAX)
     }
+    /// The least UID and the greatest.
+    fn first_and_last(&mut self, mailbox: MailboxId) -> Result<Option<(Uid, Uid)>>;
     /// The first ranges of UIDs from this one on, whole, at most so many.
     fn uids_from(&mut self, mailbox: MailboxId, from: u32, ranges: usize) -> Result<UidSet>;
     /// How many messages have this UID or a greater one.
@@ -68,16 +74,17 @@ pub(crate) trait Tables {
         to: u32,
         limit: usize,
     ) -> Result<Vec<Message>>;
-    /// The same when UID, modseq and flags of each are enough; the rest may be missing.
-    fn messages_flags(
+    /// Rows as they are wanted, at least one if there is any.
+    fn rows(&mut self, mailbox: MailboxId, want: &Want) -> Result<Rows>;
+    /// Messages as a search needs them. `content`: also what is known of that.
+    fn sought(
         &mut self,
         mailbox: MailboxId,
         from: u32,
         to: u32,
         limit: usize,
-    ) -> Result<Vec<Message>> {
-        self.messages(mailbox, from, to, limit)
-    }
+        content: bool,
+    ) -> Result<Vec<Sought>>;
     /// Ascending by UID, those below this one with a greater modseq.
     fn changed_since(
         &mut self,
@@ -112,7 +119,14 @@ pub(crate) trait Tables {
     fn scanned(&self) -> u64 {
         0
     }
-    fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes>;
+    /// At most `max` octets from `offset` on. A place that is not known is looked up.
+    fn read(
+        &mut self,
+        email: EmailId,
+        place: Option<Place>,
+        offset: u64,
+        max: usize,
+    ) -> Result<Bytes>;
     /// Keeps the octets of an upload as the content of this message.
     fn put_content(
         &mut self,

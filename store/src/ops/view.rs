@@ -5,19 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pillarbox_core::date::DateTime;
 use pillarbox_core::effect::{
-    Actor, Changes, ChangesSince, ErrorKind, Fetch, FetchPage, Fields, MailboxRef, Open, Opened,
-    ReadBody, Row, Search, SearchPage,
+    Actor, Changes, ChangesSince, Fetch, FetchPage, Fields, MailboxRef, Open, Opened, ReadBody,
+    Search, SearchPage,
 };
 use pillarbox_core::flag::{Flags, Keywords};
 use pillarbox_core::id::{EmailId, ModSeq, ThreadId, Uid};
 use pillarbox_core::message::{Structure, TextPart};
-use pillarbox_core::search::Candidate;
+use pillarbox_core::search::{Candidate, Leaf, Program, Step};
 use pillarbox_core::set::UidSet;
 
 use super::names::named;
 use crate::error::{expunged, mailbox_gone};
-use crate::record::{Mailbox, Message};
-use crate::table::{Result, Tables};
+use crate::record::{Mailbox, Message, Place};
+use crate::row::{self, Rows, Want};
+use crate::table::{Result, Tables, WORK};
 
 /// The mailbox, if it is there and this actor's.
 pub(super) fn by_reference(
@@ -39,8 +40,11 @@ pub(super) fn open(t: &mut dyn Tables, op: &Open) -> Result<Box<Opened>> {
     }
     Ok(Box::new(Opened {
         mailbox: mailbox.reference(),
-        uids: t.uids(mailbox.id)?,
-        first_unseen: t.first_unseen(mailbox.id)?,
+        uids: all_uids(t, &mailbox)?,
+        first_unseen: match mailbox.unseen {
+            0 => None,
+            _ => t.first_unseen(mailbox.id)?,
+        },
         name: mailbox.name,
         read_only: op.read_only,
         uid_validity: mailbox.uid_validity,
@@ -51,140 +55,80 @@ pub(super) fn open(t: &mut dyn Tables, op: &Open) -> Result<Box<Opened>> {
     }))
 }
 
+/// Without gaps the first and the last say it all: mostly they do.
+fn all_uids(t: &mut dyn Tables, mailbox: &Mailbox) -> Result<UidSet> {
+    match t.first_and_last(mailbox.id)? {
+        Some((first, last)) if u64::from(last.get() - first.get()) + 1 == mailbox.messages => {
+            Ok(UidSet::range(first, last))
+        }
+        _ => t.uids(mailbox.id),
+    }
+}
+
 pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
     let mailbox = by_reference(t, op.actor, op.mailbox)?;
     let mut page = FetchPage {
         keywords: mailbox.keywords.clone(),
         ..FetchPage::default()
     };
-    let mut used = 0;
-    let limit = rows_at_once(op.fields);
-    for &(first, last) in op.uids.ranges() {
-        let mut from = first;
-        loop {
-            let mut messages = match op.fields.0 {
-                0 => t.messages_flags(mailbox.id, from, last, limit)?,
-                _ => t.messages(mailbox.id, from, last, limit)?,
-            };
-            let full = messages.len() == limit;
-            if op.changed_since.is_none() {
-                let upto = messages
-                    .last()
-                    .filter(|_| full)
-                    .map_or(last, |m| m.uid.get());
-                let mut buried = t.buried(mailbox.id, from, upto)?;
-                if !buried.is_empty() {
-                    messages.append(&mut buried);
-                    messages.sort_by_key(|m| m.uid);
-                }
+    let mut room = op.budget;
+    for &(from, to) in op.uids.ranges() {
+        if room == 0 && !page.rows.is_empty() {
+            page.resume = Uid::new(from);
+            break;
+        }
+        let want = Want {
+            from,
+            to,
+            changed_since: op.changed_since,
+            fields: op.fields,
+            inline: op.inline,
+            weight: room,
+        };
+        let mut found = t.rows(mailbox.id, &want)?;
+        if op.changed_since.is_none() {
+            let upto = found.next.map_or(to, |next| next.get() - 1);
+            let buried = t.buried(mailbox.id, from, upto)?;
+            if !buried.is_empty() {
+                found = with_buried(t, &want, found, &buried)?;
             }
-            page.rows.reserve(messages.len());
-            for message in messages {
-                if op.changed_since.is_some_and(|m| message.modseq <= m) {
-                    from = message.uid.get();
-                    continue;
-                }
-                let enough = used >= op.budget || t.scanned() >= WORK;
-                if !page.rows.is_empty() && enough {
-                    page.resume = Some(message.uid);
-                    return Ok(page);
-                }
-                from = message.uid.get();
-                let row = row(t, op, message)?;
-                used += weight(&row);
-                page.rows.push(row);
-            }
-            if !full || from >= last {
-                break;
-            }
-            from += 1;
+        }
+        room = match t.scanned() {
+            WORK.. => 0,
+            _ => room.saturating_sub(found.weight),
+        };
+        match page.rows.is_empty() {
+            true => page.rows = found.rows,
+            false => page.rows.append(&mut found.rows),
+        }
+        page.resume = found.next;
+        if page.resume.is_some() {
+            break;
         }
     }
     Ok(page)
 }
 
-/// The more a row brings, the fewer fill a page; what is read beyond it is read again.
-fn rows_at_once(fields: Fields) -> usize {
-    if fields.0 & (Fields::HEADER.0 | Fields::INLINE.0) != 0 {
-        32
-    } else if fields.0 & DERIVED != 0 {
-        PAGE
-    } else {
-        4 * PAGE
-    }
-}
-
-fn row(t: &mut dyn Tables, op: &Fetch, m: Message) -> Result<Row> {
-    let mut row = Row {
-        uid: m.uid,
-        modseq: m.modseq,
-        flags: m.flags,
-        size: m.size,
-        internal_date: m.internal_date,
-        save_date: m.save_date,
-        email_id: m.email_id,
-        thread_id: m.thread_id,
-        envelope: Bytes::new(),
-        body: Bytes::new(),
-        body_structure: Bytes::new(),
-        structure: Bytes::new(),
-        header: Bytes::new(),
-        inline: None,
-        damaged: None,
-    };
-    match fill(t, op, &mut row) {
-        Err(e) if e.kind == ErrorKind::Corruption => row.damaged = Some(e),
-        other => other?,
-    }
-    Ok(row)
-}
-
-fn fill(t: &mut dyn Tables, op: &Fetch, row: &mut Row) -> Result<()> {
-    if op.fields.has(Fields::INLINE) && row.size <= op.inline {
-        row.inline = Some(t.read(row.email_id, 0, octets(row.size))?);
-    }
-    if op.fields.0 & DERIVED == 0 {
-        return Ok(());
-    }
-    // The structure stands in for a header that is too large to come along.
-    let header = op.fields.has(Fields::HEADER);
-    let fields = match header {
-        true => op.fields.with(Fields::STRUCTURE),
-        false => op.fields,
-    };
-    let derived = t.derived(row.email_id, fields)?;
-    if op.fields.has(Fields::ENVELOPE) {
-        row.envelope = derived.envelope;
-    }
-    if op.fields.has(Fields::BODY) {
-        row.body = derived.body;
-    }
-    if op.fields.has(Fields::BODY_STRUCTURE) {
-        row.body_structure = derived.body_structure;
-    }
-    let large_header = header && derived.header_len > op.inline;
-    if op.fields.has(Fields::STRUCTURE) || large_header {
-        row.structure = derived.structure;
-    }
-    if header && !large_header {
-        row.header = match &row.inline {
-            Some(all) => all.slice(..octets(derived.header_len).min(all.len())),
-            None => t.read(row.email_id, 0, octets(derived.header_len))?,
+/// The rows, and among them those of messages that went within the view grace.
+fn with_buried(t: &mut dyn Tables, want: &Want, found: Rows, buried: &[Message]) -> Result<Rows> {
+    let mut rows = Rows::default();
+    let (mut there, mut gone) = (found.rows.into_iter(), buried.iter().peekable());
+    let mut alive = there.next();
+    loop {
+        let grave = gone.next_if(|grave| alive.as_ref().is_none_or(|row| grave.uid < row.uid));
+        let Some(uid) = grave.map(|m| m.uid).or(alive.as_ref().map(|row| row.uid)) else {
+            rows.next = found.next;
+            return Ok(rows);
         };
+        if rows.end_at(want, t.scanned(), uid) {
+            return Ok(rows);
+        }
+        let row = match grave {
+            Some(message) => Some(row::one(t, message, want)?),
+            None => std::mem::replace(&mut alive, there.next()),
+        };
+        row.into_iter().for_each(|row| rows.push(row));
     }
-    Ok(())
-}
-
-fn weight(row: &Row) -> usize {
-    let parts = [
-        &row.envelope,
-        &row.body,
-        &row.body_structure,
-        &row.structure,
-        &row.header,
-    ];
-    let inline = row.inline.as_ref().map_or(0, Bytes::len);
-    64 + inline + parts.iter().map(|p| p.len()).sum::<usize>()
 }
 
 pub(super) fn read_body(t: &mut dyn Tables, op: &ReadBody) -> Result<Bytes> {
@@ -199,7 +143,7 @@ pub(super) fn read_body(t: &mut dyn Tables, op: &ReadBody) -> Result<Bytes> {
             t.buried(mailbox.id, uid, uid)?.pop().ok_or_else(expunged)?
         }
     };
-    t.read(message.email_id, op.offset, op.max)
+    t.read(message.email_id, None, op.offset, op.max)
 }
 
 pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
@@ -207,27 +151,28 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
     let mut page = SearchPage::default();
     // Each step is work for each message.
     let steps = 1 + op.program.steps.len() as u64 / 16;
+    let content = reads_content(&op.program);
     let mut spent = 0;
     for &(first, last) in op.uids.ranges() {
         let mut from = first;
         loop {
-            let messages = t.messages(mailbox.id, from, last, PAGE)?;
+            let messages = t.sought(mailbox.id, from, last, PAGE, content)?;
             let full = messages.len() == PAGE;
-            for message in messages {
+            for sought in messages {
+                let (uid, modseq) = (sought.message.uid, sought.message.modseq);
                 if spent >= WORK {
-                    page.resume = Some(message.uid);
+                    page.resume = Some(uid);
                     return Ok(page);
                 }
-                from = message.uid.get();
-                let (uid, modseq) = (message.uid, message.modseq);
+                from = uid.get();
                 let mut found = Found {
                     tables: &mut *t,
-                    message,
+                    message: sought.message,
                     keywords: &mailbox.keywords,
-                    header_len: None,
+                    header_len: sought.header_len,
+                    place: sought.place,
                     spent: 0,
                 };
-                found.load_header_len(op)?;
                 if op.program.matches(&mut found)? {
                     page.uids.insert(uid);
                     page.highest_modseq = page.highest_modseq.max(modseq);
@@ -243,32 +188,23 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
     Ok(page)
 }
 
+/// Whether what is known of a message's content, or its octets, may be needed.
+fn reads_content(program: &Program) -> bool {
+    program.steps.iter().any(|step| {
+        matches!(
+            step,
+            Step::Test(Leaf::Sent(..) | Leaf::Header(..) | Leaf::Body(_) | Leaf::Text(_))
+        )
+    })
+}
+
 struct Found<'a> {
     tables: &'a mut dyn Tables,
     message: Message,
     keywords: &'a Keywords,
     header_len: Option<u64>,
+    place: Option<Place>,
     spent: u64,
-}
-
-impl Found<'_> {
-    fn load_header_len(&mut self, op: &Search) -> Result<()> {
-        use pillarbox_core::search::{Leaf, Step};
-        let reads = op.program.steps.iter().any(|step| {
-            matches!(
-                step,
-                Step::Test(Leaf::Sent(..) | Leaf::Header(..) | Leaf::Body(_) | Leaf::Text(_))
-            )
-        });
-        if reads {
-            self.header_len = Some(
-                self.tables
-                    .derived(self.message.email_id, Fields::default())?
-                    .header_len,
-            );
-        }
-        Ok(())
-    }
 }
 
 impl Candidate for Found<'_> {
@@ -313,7 +249,9 @@ impl Candidate for Found<'_> {
             .unwrap_or_default())
     }
     fn read(&mut self, offset: u64, max: usize) -> Result<Bytes> {
-        let octets = self.tables.read(self.message.email_id, offset, max)?;
+        let octets = self
+            .tables
+            .read(self.message.email_id, self.place, offset, max)?;
         self.spent += octets.len() as u64;
         Ok(octets)
     }
@@ -412,15 +350,4 @@ fn expunged_since(t: &mut dyn Tables, op: &Changes, mailbox: &Mailbox) -> Result
     })
 }
 
-fn octets(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
-}
-
 const PAGE: usize = 256;
-/// Octets read by one page of a search, or scanned for one of a fetch.
-const WORK: u64 = 8 << 20;
-const DERIVED: u16 = Fields::ENVELOPE.0
-    | Fields::BODY.0
-    | Fields::BODY_STRUCTURE.0
-    | Fields::STRUCTURE.0
-    | Fields::HEADER.0;

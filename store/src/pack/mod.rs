@@ -13,6 +13,7 @@ mod output;
 mod read;
 mod record;
 mod scan;
+mod window;
 mod write;
 
 pub(crate) use aside::{Aside, Part, remove_unfinished};
@@ -23,17 +24,11 @@ pub(crate) use output::{Opener, files as open_files};
 pub(crate) use read::{Files, Stored, find_secret, segments};
 pub(crate) use record::stored_len;
 pub(crate) use scan::{Batch, Scan};
+pub(crate) use window::Window;
 pub(crate) use write::{Body, Mark, Writer};
 
+pub(crate) use crate::record::Place;
 use crate::upload::WINDOW;
-
-/// Where a record's octets are.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Place {
-    pub segment: u64,
-    pub offset: u64,
-    pub size: u64,
-}
 
 /// What makes this store's records its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use bytes::Bytes;
 use pillarbox_core::effect::{ErrorKind, StoreError};
 
-use super::{BLOCK, Body, Place, SEGMENT_HEAD, Secret, file_name, record};
+use super::{BLOCK, Body, Place, SEGMENT_HEAD, Secret, Window, file_name, record};
 use crate::error::{self, lock};
 use crate::table::Result;
 
@@ -98,27 +98,33 @@ impl Files {
 
     /// At most `max` octets from `offset` on, checked.
     pub(crate) fn read(&self, place: Place, offset: u64, max: usize) -> Result<Bytes> {
+        self.read_in(&mut Window::default(), place, (offset, max), 0)
+    }
+
+    /// The same through a window, into which so many octets at most are read ahead.
+    pub(crate) fn read_in(
+        &self,
+        window: &mut Window,
+        place: Place,
+        (offset, max): (u64, usize),
+        ahead: usize,
+    ) -> Result<Bytes> {
         let end = offset.saturating_add(max as u64).min(place.size);
         if offset >= end {
             return Ok(Bytes::new());
         }
-        let file = self.file(place.segment).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => damaged(place),
-            _ => error::io("pack", &e),
-        })?;
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(usize::try_from(end - offset).unwrap_or(0));
         for number in offset / BLOCK as u64..end.div_ceil(BLOCK as u64) {
-            let start = number * BLOCK as u64;
-            let block = record::block(&file, place, number).map_err(|e| {
-                if record::is_damage(&e) {
-                    damaged(place)
-                } else {
-                    error::io("pack", &e)
+            let (at, len) = record::stand(place, number);
+            let block = window.get(self, (place.segment, at), len, ahead);
+            let block = block.and_then(record::checked).map_err(|e| {
+                let gone = e.kind() == io::ErrorKind::NotFound;
+                match gone || record::is_damage(&e) {
+                    true => damaged(place),
+                    false => error::io("pack", &e),
                 }
             })?;
-            if offset == start && end == start + block.len() as u64 && out.is_empty() {
-                return Ok(block.into());
-            }
+            let start = number * BLOCK as u64;
             let from = usize::try_from(offset.saturating_sub(start)).unwrap_or(0);
             let to = usize::try_from(end - start)
                 .unwrap_or(BLOCK)

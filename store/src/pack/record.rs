@@ -136,17 +136,28 @@ pub(super) fn is_damage(e: &io::Error) -> bool {
 }
 
 /// One block, checked.
-pub(super) fn block(file: &File, place: Place, number: u64) -> io::Result<Vec<u8>> {
-    let start = number * BLOCK as u64;
-    let len = usize::try_from(place.size - start)
+fn block(file: &File, place: Place, number: u64) -> io::Result<Vec<u8>> {
+    let (at, len) = stand(place, number);
+    let mut block = vec![0; len];
+    file.read_exact_at(&mut block, at)?;
+    let octets = checked(&block)?.len();
+    block.truncate(octets);
+    Ok(block)
+}
+
+/// Where a block stands, and how many octets it takes with its checksum.
+pub(super) fn stand(place: Place, number: u64) -> (u64, usize) {
+    let len = usize::try_from(place.size - number * BLOCK as u64)
         .unwrap_or(BLOCK)
         .min(BLOCK);
-    let mut block = vec![0; len + CRC];
-    file.read_exact_at(&mut block, place.offset + number * (BLOCK + CRC) as u64)?;
-    let (octets, crc) = block.split_at(len);
-    if crc32c::crc32c(octets).to_le_bytes() != crc[..] {
-        return Err(io::ErrorKind::InvalidData.into());
+    (place.offset + number * (BLOCK + CRC) as u64, len + CRC)
+}
+
+/// A block's octets, if they are what its checksum says.
+pub(super) fn checked(block: &[u8]) -> io::Result<&[u8]> {
+    let (octets, crc) = block.split_at(block.len() - CRC);
+    match crc32c::crc32c(octets).to_le_bytes() == crc[..] {
+        true => Ok(octets),
+        false => Err(io::ErrorKind::InvalidData.into()),
     }
-    block.truncate(len);
-    Ok(block)
 }

@@ -8,6 +8,7 @@ mod doubt;
 mod group;
 mod known;
 mod ledger;
+mod pages;
 mod queue;
 mod reclaim;
 mod recover;

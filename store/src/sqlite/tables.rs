@@ -10,18 +10,19 @@ use pillarbox_core::effect::{ErrorKind, Fields, SpecialUse, StoreError};
 use pillarbox_core::flag::{Flags, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
-use pillarbox_core::message::Structure;
 use pillarbox_core::set::UidSet;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::doubt::Doubt;
+use super::pages::Found;
 use super::renewed::Renewed;
 use crate::derive::derive_stored;
 use crate::memory::{next_validity, wall_clock};
-use crate::pack::{Body, Entry, Files, Home, Part, Place, Writer};
-use crate::record::{Derived, Mailbox, Message};
+use crate::pack::{Body, Entry, Files, Home, Part, Place, Window, Writer};
+use crate::record::{Derived, Mailbox, Message, Sought};
+use crate::row::{self, Rows, Want};
 use crate::table::{Named, Result, Tables, first_ranges};
-use crate::upload::Upload;
+use crate::upload::{Upload, WINDOW};
 
 /// One transaction; only the writer's may change anything.
 pub(super) struct Transaction<'a> {
@@ -30,13 +31,12 @@ pub(super) struct Transaction<'a> {
     pub pack: Option<&'a mut Writer>,
     /// The highest modseq of each mailbox that the log tells in this transaction.
     pub logged: BTreeMap<MailboxId, ModSeq>,
-    /// Statements that a page asks for each of its rows.
-    forms: Option<CachedStatement<'a>>,
-    places: Option<CachedStatement<'a>>,
     doubt: Option<&'a Doubt>,
     renewed: Option<&'a Renewed>,
     /// Octets of messages that were scanned.
-    scanned: u64,
+    pub scanned: u64,
+    /// What was read of the packs last; nothing while more is written.
+    pub window: Window,
 }
 
 impl<'a> Transaction<'a> {
@@ -50,11 +50,10 @@ impl<'a> Transaction<'a> {
             files,
             pack,
             logged: BTreeMap::new(),
-            forms: None,
-            places: None,
             doubt: None,
             renewed: None,
             scanned: 0,
+            window: Window::default(),
         }
     }
 
@@ -70,7 +69,7 @@ impl<'a> Transaction<'a> {
         Self { renewed, ..self }
     }
 
-    fn failed(&self, e: rusqlite::Error) -> StoreError {
+    pub(super) fn failed(&self, e: rusqlite::Error) -> StoreError {
         match self.doubt {
             Some(doubt) => doubt.judge(e),
             None => failed(e),
@@ -114,6 +113,15 @@ impl<'a> Transaction<'a> {
         pack.map(|pack| pack.append(entry, body)).transpose()
     }
 
+    /// What was written can be read.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let Some(pack) = &mut self.pack else {
+            return Ok(());
+        };
+        self.window.clear();
+        pack.flush()
+    }
+
     fn told(&mut self, mailbox: &Mailbox, modseq: ModSeq) {
         let told = self.logged.entry(mailbox.id).or_insert(modseq);
         *told = modseq.max(*told);
@@ -135,14 +143,13 @@ impl<'a> Transaction<'a> {
     /// Where a body is.
     pub(super) fn place(&mut self, email: EmailId) -> Result<Option<Place>> {
         let sql = "SELECT segment, place, size FROM cold WHERE email = ?1";
-        let found = held(&mut self.places, self.conn, sql, [signed(email.0)], |r| {
+        self.one(sql, [signed(email.0)], |r| {
             Ok(Place {
                 segment: number(r, 0)?,
                 offset: number(r, 1)?,
                 size: number(r, 2)?,
             })
-        });
-        found.map_err(|e| self.failed(e))
+        })
     }
 
     /// A body is in another place from now on.
@@ -238,15 +245,18 @@ impl<'a> Transaction<'a> {
         self.run(sql, values).map(drop)
     }
 
-    /// Scans a message of which an earlier version computed `old`; that stays where the message is damaged.
-    fn renew(&mut self, email: EmailId, old: Derived) -> Result<Derived> {
+    /// What was found, as this version computes it; what an earlier one did stays where the message is damaged.
+    pub(super) fn current(&mut self, email: EmailId, found: Found) -> Result<Derived> {
+        if !found.is_old {
+            return Ok(found.derived);
+        }
         if let Some(new) = self.renewed.and_then(|r| r.get(email)) {
             return Ok(new);
         }
         let place = self.place(email)?.ok_or_else(missing)?;
         self.scanned += place.size;
         let new = match derive_stored(self.files, place) {
-            Err(e) if e.kind == ErrorKind::Corruption => return Ok(old),
+            Err(e) if e.kind == ErrorKind::Corruption => return Ok(found.derived),
             new => new?,
         };
         if let Some(renewed) = self.renewed {
@@ -402,6 +412,14 @@ impl Tables for Transaction<'_> {
         uids.map_err(|e| self.failed(e))
     }
 
+    fn first_and_last(&mut self, mailbox: MailboxId) -> Result<Option<(Uid, Uid)>> {
+        let id = [signed(mailbox.0)];
+        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 ORDER BY uid LIMIT 1";
+        let first = self.one(sql, id, |r| uid(r, 0))?;
+        let sql = "SELECT uid FROM hot WHERE mailbox = ?1 ORDER BY uid DESC LIMIT 1";
+        Ok(first.zip(self.one(sql, id, |r| uid(r, 0))?))
+    }
+
     fn count_from(&mut self, mailbox: MailboxId, from: u32) -> Result<u64> {
         let sql = "SELECT count(*) FROM hot WHERE mailbox = ?1 AND uid >= ?2";
         let count = self.one(sql, [signed(mailbox.0), from.into()], |r| number(r, 0))?;
@@ -431,31 +449,23 @@ impl Tables for Transaction<'_> {
         self.all(sql, values, message_row)
     }
 
-    fn messages_flags(
+    fn rows(&mut self, mailbox: MailboxId, want: &Want) -> Result<Rows> {
+        match self.read_rows(mailbox, want) {
+            // The index is damaged, and perhaps not where its messages are.
+            Err(e) if e.kind == ErrorKind::Corruption => row::one_by_one(self, mailbox, want),
+            read => read,
+        }
+    }
+
+    fn sought(
         &mut self,
         mailbox: MailboxId,
         from: u32,
         to: u32,
         limit: usize,
-    ) -> Result<Vec<Message>> {
-        let sql = "SELECT uid, modseq, system, keywords FROM hot
-             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid LIMIT ?4";
-        let values = params![signed(mailbox.0), from, to, rows(limit)];
-        self.all(sql, values, |r| {
-            Ok(Message {
-                uid: uid(r, 0)?,
-                modseq: ModSeq(number(r, 1)?),
-                flags: flags(r, 2)?,
-                size: 0,
-                internal_date: DateTime {
-                    unix: 0,
-                    zone_minutes: 0,
-                },
-                save_date: 0,
-                email_id: EmailId(0),
-                thread_id: ThreadId(0),
-            })
-        })
+        content: bool,
+    ) -> Result<Vec<Sought>> {
+        self.read_sought(mailbox, (from, to), limit, content)
     }
 
     fn changed_since(
@@ -554,44 +564,30 @@ impl Tables for Transaction<'_> {
     }
 
     fn derived(&mut self, email: EmailId, fields: Fields) -> Result<Derived> {
-        let sql =
-            "SELECT header, envelope, body, body_structure, structure FROM cold WHERE email = ?1";
-        let found = held(&mut self.forms, self.conn, sql, [signed(email.0)], |r| {
-            let form = |field, at| {
-                if fields.has(field) {
-                    r.get::<_, Vec<u8>>(at).map(Bytes::from)
-                } else {
-                    Ok(Bytes::new())
-                }
-            };
-            let found = Derived {
-                header_len: number(r, 0)?,
-                envelope: form(Fields::ENVELOPE, 1)?,
-                body: form(Fields::BODY, 2)?,
-                body_structure: form(Fields::BODY_STRUCTURE, 3)?,
-                structure: form(Fields::STRUCTURE, 4)?,
-                threads: Vec::new(),
-            };
-            let is_old =
-                fields.0 & OF_STRUCTURE != 0 && !Structure::is_current(r.get_ref(4)?.as_blob()?);
-            Ok((found, is_old))
-        });
-        match found.map_err(|e| self.failed(e))?.ok_or_else(missing)? {
-            (old, true) => self.renew(email, old),
-            (found, false) => Ok(found),
-        }
+        self.read_derived(email, fields)
     }
 
     fn scanned(&self) -> u64 {
         self.scanned
     }
 
-    fn read(&mut self, email: EmailId, offset: u64, max: usize) -> Result<Bytes> {
-        if let Some(pack) = &mut self.pack {
-            pack.flush()?;
-        }
-        let place = self.place(email)?;
-        self.files.read(place.ok_or_else(missing)?, offset, max)
+    fn read(
+        &mut self,
+        email: EmailId,
+        place: Option<Place>,
+        offset: u64,
+        max: usize,
+    ) -> Result<Bytes> {
+        self.flush()?;
+        let place = match place {
+            None => self.place(email)?,
+            known => known,
+        };
+        let place = place.ok_or_else(missing)?;
+        // A large piece of one message is all that its reader wants now.
+        let ahead = if max > WINDOW { 0 } else { AHEAD };
+        let files = self.files;
+        files.read_in(&mut self.window, place, (offset, max), ahead)
     }
 
     fn put_content(
@@ -626,21 +622,6 @@ pub(super) fn order(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
-/// One row by a statement that is kept for the next.
-fn held<'a, T>(
-    slot: &mut Option<CachedStatement<'a>>,
-    conn: &'a Connection,
-    sql: &str,
-    values: impl Params,
-    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Option<T>> {
-    let statement = match slot {
-        Some(statement) => statement,
-        None => slot.insert(conn.prepare_cached(sql)?),
-    };
-    statement.query_row(values, read).optional()
-}
-
 fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {
     let keywords: String = r.get(12)?;
     Ok(Mailbox {
@@ -661,7 +642,7 @@ fn mailbox_row(r: &Row<'_>) -> rusqlite::Result<Mailbox> {
     })
 }
 
-fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
+pub(super) fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         uid: uid(r, 1)?,
         modseq: ModSeq(number(r, 2)?),
@@ -678,7 +659,7 @@ fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
 }
 
 /// System flags, and the keywords beside them.
-fn flags(r: &Row<'_>, at: usize) -> rusqlite::Result<Flags> {
+pub(super) fn flags(r: &Row<'_>, at: usize) -> rusqlite::Result<Flags> {
     Ok(Flags {
         system: SystemFlags(r.get(at)?),
         keywords: u128::from_le_bytes(r.get(at + 1)?),
@@ -699,7 +680,7 @@ fn positive(r: &Row<'_>, at: usize) -> rusqlite::Result<NonZeroU32> {
     NonZeroU32::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
 }
 
-fn uid(r: &Row<'_>, at: usize) -> rusqlite::Result<Uid> {
+pub(super) fn uid(r: &Row<'_>, at: usize) -> rusqlite::Result<Uid> {
     Uid::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
 }
 
@@ -721,7 +702,7 @@ pub(super) fn now() -> i64 {
         .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn missing() -> StoreError {
+pub(super) fn missing() -> StoreError {
     StoreError::new(ErrorKind::Corruption, "The message's octets are missing")
 }
 
@@ -750,5 +731,5 @@ pub(super) fn unavailable() -> StoreError {
 }
 
 pub(super) const VIEW_GRACE: i64 = 3600;
-/// What comes of the structure of a message.
-const OF_STRUCTURE: u16 = Fields::BODY.0 | Fields::BODY_STRUCTURE.0 | Fields::STRUCTURE.0;
+/// Octets of the packs read ahead at most.
+pub(super) const AHEAD: usize = 256 << 10;

@@ -16,7 +16,7 @@ use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;
 use crate::ops;
-use crate::pack::{Aside, Mark, Writer};
+use crate::pack::{Aside, Mark, Window, Writer};
 use crate::table::Result;
 
 /// The one writer.
@@ -192,6 +192,7 @@ impl Unit {
 
 /// Answers reads until no more can come.
 pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
+    let mut window = Window::default();
     while let Some(job) = jobs.next() {
         let (effect, slot) = job.into_parts();
         let _reading = shared.files.reading();
@@ -202,7 +203,11 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
         let mut transaction = Transaction::new(conn, &shared.files, None)
             .doubting(&shared.doubt)
             .renewing(&shared.renewed);
+        // Its room is kept, and not what it holds: the next job knows of messages that came meanwhile.
+        window.clear();
+        transaction.window = window;
         let done = ops::run(&mut transaction, &shared.uploads, effect);
+        window = transaction.window;
         // Nothing was written; an error here shows again at the next BEGIN.
         let _ = order(conn, "ROLLBACK");
         slot.send(done.reply);
