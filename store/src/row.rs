@@ -106,7 +106,10 @@ pub(crate) fn one(t: &mut dyn Tables, m: &Message, want: &Want) -> Result<Row> {
             true => t.derived(m.email_id, want.forms()),
             false => Ok(Derived::default()),
         };
-        let read = |len| t.read(m.email_id, None, 0, len);
+        let read = |which| match which {
+            Octets::All(len) => t.read(m.email_id, None, 0, len),
+            Octets::Header(len) => t.header(m.email_id, None, len),
+        };
         fill(&mut row, want, derived, read)?;
     }
     Ok(row)
@@ -133,12 +136,19 @@ pub(crate) fn bare(m: &Message) -> Row {
     }
 }
 
-/// Puts in what is wanted of the content; damage is told with the row. `read`: the first octets of the message, so many.
+/// Which octets of a message are read.
+#[derive(Clone, Copy)]
+pub(crate) enum Octets {
+    All(usize),
+    Header(usize),
+}
+
+/// Puts in what is wanted of the content; damage is told with the row.
 pub(crate) fn fill(
     row: &mut Row,
     want: &Want,
     derived: Result<Derived>,
-    read: impl FnMut(usize) -> Result<Bytes>,
+    read: impl FnMut(Octets) -> Result<Bytes>,
 ) -> Result<()> {
     match derived.and_then(|derived| try_fill(row, want, derived, read)) {
         Err(e) if e.kind == ErrorKind::Corruption => row.damaged = Some(e),
@@ -151,11 +161,11 @@ fn try_fill(
     row: &mut Row,
     want: &Want,
     derived: Derived,
-    mut read: impl FnMut(usize) -> Result<Bytes>,
+    mut read: impl FnMut(Octets) -> Result<Bytes>,
 ) -> Result<()> {
     let fields = want.fields;
     if fields.has(Fields::INLINE) && row.size <= want.inline {
-        row.inline = Some(read(octets(row.size))?);
+        row.inline = Some(read(Octets::All(octets(row.size)))?);
     }
     if fields.has(Fields::ENVELOPE) {
         row.envelope = derived.envelope;
@@ -174,7 +184,7 @@ fn try_fill(
     if header && !large_header {
         row.header = match &row.inline {
             Some(all) => all.slice(..octets(derived.header_len).min(all.len())),
-            None => read(octets(derived.header_len))?,
+            None => read(Octets::Header(octets(derived.header_len)))?,
         };
     }
     Ok(())

@@ -127,6 +127,10 @@ pub(crate) trait Tables {
         offset: u64,
         max: usize,
     ) -> Result<Bytes>;
+    /// The header, of so many octets.
+    fn header(&mut self, email: EmailId, place: Option<Place>, len: usize) -> Result<Bytes> {
+        self.read(email, place, 0, len)
+    }
     /// Keeps the octets of an upload as the content of this message.
     fn put_content(
         &mut self,

@@ -151,7 +151,13 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
     let mut page = SearchPage::default();
     // Each step is work for each message.
     let steps = 1 + op.program.steps.len() as u64 / 16;
-    let content = reads_content(&op.program);
+    let whole = has(&op.program, |leaf| {
+        matches!(leaf, Leaf::Body(_) | Leaf::Text(_))
+    });
+    let header = has(&op.program, |leaf| {
+        matches!(leaf, Leaf::Sent(..) | Leaf::Header(..))
+    });
+    let content = whole || header;
     let mut spent = 0;
     for &(first, last) in op.uids.ranges() {
         let mut from = first;
@@ -171,6 +177,7 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
                     keywords: &mailbox.keywords,
                     header_len: sought.header_len,
                     place: sought.place,
+                    whole,
                     spent: 0,
                 };
                 if op.program.matches(&mut found)? {
@@ -188,14 +195,10 @@ pub(super) fn search(t: &mut dyn Tables, op: &Search) -> Result<SearchPage> {
     Ok(page)
 }
 
-/// Whether what is known of a message's content, or its octets, may be needed.
-fn reads_content(program: &Program) -> bool {
-    program.steps.iter().any(|step| {
-        matches!(
-            step,
-            Step::Test(Leaf::Sent(..) | Leaf::Header(..) | Leaf::Body(_) | Leaf::Text(_))
-        )
-    })
+/// Whether the program has such a leaf.
+fn has(program: &Program, is_such: impl Fn(&Leaf) -> bool) -> bool {
+    let mut steps = program.steps.iter();
+    steps.any(|step| matches!(step, Step::Test(leaf) if is_such(leaf)))
 }
 
 struct Found<'a> {
@@ -204,6 +207,8 @@ struct Found<'a> {
     keywords: &'a Keywords,
     header_len: Option<u64>,
     place: Option<Place>,
+    /// More than its header may be looked through.
+    whole: bool,
     spent: u64,
 }
 
@@ -249,11 +254,14 @@ impl Candidate for Found<'_> {
             .unwrap_or_default())
     }
     fn read(&mut self, offset: u64, max: usize) -> Result<Bytes> {
-        let octets = self
-            .tables
-            .read(self.message.email_id, self.place, offset, max)?;
-        self.spent += octets.len() as u64;
-        Ok(octets)
+        let email = self.message.email_id;
+        let header = usize::try_from(self.header_len()).unwrap_or(usize::MAX);
+        // For a header a whole block may have to be read.
+        self.spent += self.message.size.min(max as u64);
+        match offset == 0 && header <= max && !self.whole {
+            true => self.tables.header(email, self.place, header),
+            false => self.tables.read(email, self.place, offset, max),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod closed;
 mod compact;
 mod doubt;
 mod group;
+mod headers;
 mod known;
 mod ledger;
 mod pages;
@@ -41,6 +42,7 @@ use crate::reserve::Reserve;
 use crate::upload::Uploads;
 use ahead::{Ahead, Ready};
 use doubt::Doubt;
+use headers::Headers;
 use known::Known;
 use ledger::Ledger;
 use queue::Queue;
@@ -59,6 +61,8 @@ pub use verify::{Problem, Verified, verify};
 pub struct Options {
     /// Threads that read; two by default.
     pub readers: usize,
+    /// Octets of headers that are kept in memory for the next search or FETCH of them; 8 MB by default, none at 0.
+    pub headers: u64,
     /// Octets set aside so that mail can be deleted when the disk is full; 8 MB by default.
     pub reserve: u64,
     /// Octets of a pack after which a new one is begun; 256 MB by default.
@@ -76,6 +80,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             readers: 2,
+            headers: 8 << 20,
             reserve: 8 << 20,
             segment: 256 << 20,
             large: 8 << 20,
@@ -196,6 +201,7 @@ struct Shared {
     reserve: Arc<Reserve>,
     doubt: Arc<Doubt>,
     renewed: Arc<Renewed>,
+    headers: Headers,
 }
 
 impl Embedded {
@@ -221,6 +227,7 @@ impl Embedded {
             reserve,
             doubt: ledger.doubt.clone(),
             renewed: ledger.renewed.clone(),
+            headers: Headers::new(options.headers),
         });
         let (write, jobs) = mpsc::channel();
         let writer = threads::Group::new(ledger, shared.clone(), options.rules());

@@ -10,7 +10,7 @@ use rusqlite::{Row as Columns, params, params_from_iter};
 
 use super::tables::{AHEAD, Transaction, flags, message_row, missing, number, signed, uid};
 use crate::record::{Derived, Message, Place, Sought};
-use crate::row::{self, Rows, Want};
+use crate::row::{self, Octets, Rows, Want};
 use crate::table::Result;
 
 impl Transaction<'_> {
@@ -57,18 +57,25 @@ impl Transaction<'_> {
             let place = content.as_ref().map(|(place, _)| *place);
             let derived = content.ok_or_else(missing);
             let derived = derived.and_then(|(_, d)| self.current(row.email_id, d));
-            let (files, window) = (self.files, &mut self.window);
-            let ahead = match want.fields.has(Fields::INLINE) {
-                true => left.min(AHEAD),
-                false => AHEAD,
-            };
-            let read = |len| {
-                let place = place.ok_or_else(missing)?;
-                files.read_in(window, place, (0, len), ahead)
+            // Of bodies no more is read than the page has room for; headers stand far apart.
+            let read = |which| match which {
+                Octets::All(len) => self.read_at(place, len, left),
+                Octets::Header(len) => match self.headers {
+                    Some(headers) => {
+                        headers.get(message.email_id, || self.read_at(place, len, AHEAD))
+                    }
+                    None => self.read_at(place, len, AHEAD),
+                },
             };
             row::fill(&mut row, want, derived, read)?;
         }
         Ok(row)
+    }
+
+    fn read_at(&mut self, place: Option<Place>, len: usize, ahead: usize) -> Result<Bytes> {
+        let place = place.ok_or_else(missing)?;
+        let files = self.files;
+        files.read_in(&mut self.window, place, (0, len), ahead.min(AHEAD))
     }
 
     pub(super) fn read_sought(

@@ -14,6 +14,7 @@ use pillarbox_core::set::UidSet;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::doubt::Doubt;
+use super::headers::Headers;
 use super::pages::Found;
 use super::renewed::Renewed;
 use crate::derive::derive_stored;
@@ -33,6 +34,7 @@ pub(super) struct Transaction<'a> {
     pub logged: BTreeMap<MailboxId, ModSeq>,
     doubt: Option<&'a Doubt>,
     renewed: Option<&'a Renewed>,
+    pub headers: Option<&'a Headers>,
     /// Octets of messages that were scanned.
     pub scanned: u64,
     /// What was read of the packs last; nothing while more is written.
@@ -52,6 +54,7 @@ impl<'a> Transaction<'a> {
             logged: BTreeMap::new(),
             doubt: None,
             renewed: None,
+            headers: None,
             scanned: 0,
             window: Window::default(),
         }
@@ -67,6 +70,12 @@ impl<'a> Transaction<'a> {
     pub(super) fn renewing(self, renewed: &'a Renewed) -> Self {
         let renewed = Some(renewed);
         Self { renewed, ..self }
+    }
+
+    /// Headers are looked up there first.
+    pub(super) fn remembering(self, headers: &'a Headers) -> Self {
+        let headers = Some(headers);
+        Self { headers, ..self }
     }
 
     pub(super) fn failed(&self, e: rusqlite::Error) -> StoreError {
@@ -588,6 +597,13 @@ impl Tables for Transaction<'_> {
         let ahead = if max > WINDOW { 0 } else { AHEAD };
         let files = self.files;
         files.read_in(&mut self.window, place, (offset, max), ahead)
+    }
+
+    fn header(&mut self, email: EmailId, place: Option<Place>, len: usize) -> Result<Bytes> {
+        match self.headers {
+            Some(headers) => headers.get(email, || self.read(email, place, 0, len)),
+            None => self.read(email, place, 0, len),
+        }
     }
 
     fn put_content(

@@ -202,7 +202,8 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
         }
         let mut transaction = Transaction::new(conn, &shared.files, None)
             .doubting(&shared.doubt)
-            .renewing(&shared.renewed);
+            .renewing(&shared.renewed)
+            .remembering(&shared.headers);
         // Its room is kept, and not what it holds: the next job knows of messages that came meanwhile.
         window.clear();
         transaction.window = window;
