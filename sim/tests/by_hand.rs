@@ -447,9 +447,37 @@ fn pages_of_several_instants_are_made_whole() {
     }
 }
 
-/// While EXPUNGE is held back what else is gone is of no interest: only what came is asked for, and nothing is told of the mailbox's state.
+/// What came and went since the mailbox was opened is none of what a client of QRESYNC missed, and no page that tells of it alone is asked for.
 #[test]
-fn what_is_held_back_is_not_looked_at_to_its_end() {
+fn a_client_missed_what_there_ever_was() {
+    let mut session = signed_in();
+    put(
+        &mut session,
+        b"b ENABLE QRESYNC\r\nc SELECT INBOX (QRESYNC (1 4))\r\n",
+    );
+    let Some(Effect::Open(call)) = effect(&mut session) else {
+        panic!("SELECT opens")
+    };
+    let mut open = opened();
+    open.uids = UidSet::from_ranges([(2, 2)]);
+    session.handle_reply(call.answer(Ok(Box::new(open))));
+    let Some(Effect::Watch(call)) = effect(&mut session) else {
+        panic!("SELECT watches")
+    };
+    session.handle_reply(call.answer(Ok(())));
+    let call = asks_for_changes(&mut session, 4);
+    let mut page = no_changes(7);
+    page.gone = UidSet::from_ranges([(1, 1), (3, 4)]);
+    page.more = Some(THREE.into());
+    session.handle_reply(call.answer(Ok(page)));
+    let (effect, said) = effect_and_output(&mut session);
+    assert!(effect.is_none(), "{effect:?}");
+    let end = "* VANISHED (EARLIER) 1\r\nc OK [READ-WRITE] SELECT completed\r\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+/// A session that is told, while EXPUNGE is held back, that message 1 is gone, and perhaps others, and what the next UID is.
+fn holds_back(uid_next: NonZeroU32) -> (Session, Box<ChangesSince>) {
     let mut session = selected();
     put(&mut session, b"c SEARCH 1\r\n");
     let Some(Effect::Search(call)) = effect(&mut session) else {
@@ -459,8 +487,24 @@ fn what_is_held_back_is_not_looked_at_to_its_end() {
     let call = asks_for_changes(&mut session, 5);
     let mut page = no_changes(9);
     page.gone = UidSet::from_ranges([(1, 1)]);
-    (page.more, page.uid_next) = (Uid::new(2), NonZeroU32::new(9).expect("nine"));
+    (page.more, page.uid_next) = (Uid::new(2), uid_next);
     session.handle_reply(call.answer(Ok(page.clone())));
+    (session, page)
+}
+
+/// While EXPUNGE is held back what else is gone is of no interest: where nothing came, nothing is asked for.
+#[test]
+fn what_is_held_back_alone_is_one_page() {
+    let (mut session, _) = holds_back(THREE);
+    let (effect, said) = effect_and_output(&mut session);
+    assert!(effect.is_none(), "{effect:?}");
+    assert!(said.ends_with("c OK SEARCH completed\r\n"), "{said}");
+}
+
+/// Where some came those are asked for, no others, and nothing is told of the mailbox's state.
+#[test]
+fn what_is_held_back_is_not_looked_at_to_its_end() {
+    let (mut session, mut page) = holds_back(NonZeroU32::new(9).expect("nine"));
     let call = asks_for_changes(&mut session, 5);
     assert_eq!((call.op().from.get(), call.op().known_below), (3, THREE));
     (page.gone, page.fresh, page.more) = (UidSet::new(), UidSet::from_ranges([(5, 6)]), None);
