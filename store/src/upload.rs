@@ -93,8 +93,10 @@ pub(crate) struct Upload {
 
 impl Upload {
     fn push(&mut self, data: &[u8], path: Option<PathBuf>) -> Result<()> {
-        self.received += data.len() as u64;
-        if self.received > self.size {
+        let received = self.received.saturating_add(data.len() as u64);
+        // Until all is kept: what a disk took half of is never complete.
+        self.received = u64::MAX;
+        if received > self.size {
             return Err(wrong_length());
         }
         self.has_nul = self.has_nul || data.contains(&0);
@@ -106,17 +108,16 @@ impl Upload {
             self.spool = Some(spool);
         }
         match &mut self.spool {
-            Some(spool) => spool.write(data),
-            None => {
-                self.head.extend_from_slice(data);
-                self.derive_early()
-            }
+            Some(spool) => spool.write(data)?,
+            None => self.head.extend_from_slice(data),
         }
+        self.received = received;
+        self.derive_early()
     }
 
     /// A small message is scanned where its last octets come in: the one who commits works for everybody. What is kept of it is small too.
     fn derive_early(&mut self) -> Result<()> {
-        if self.received == self.size && self.head.len() <= IN_MEMORY {
+        if self.received == self.size && self.spool.is_none() && self.head.len() <= IN_MEMORY {
             let derived = derive(self)?;
             self.derived = (derived.len() <= WINDOW).then_some(derived);
         }
@@ -252,3 +253,20 @@ fn wrong_length() -> StoreError {
 pub(crate) const IN_MEMORY: usize = 256 << 10;
 /// Octets handled at once; also the block of a pack.
 pub(crate) const WINDOW: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_disk_did_not_take_is_never_complete() {
+        let nowhere = std::env::temp_dir().join("pillarbox-upload-nowhere/spool");
+        let uploads = Uploads::new(Some(nowhere));
+        let octets = Bytes::from(vec![b'x'; IN_MEMORY + 1]);
+        let id = uploads.begin(octets.len() as u64);
+        assert!(uploads.chunk(id, &octets).is_err());
+        assert!(uploads.chunk(id, &octets).is_err(), "not a second time");
+        let upload = uploads.take(id).unwrap();
+        assert!(lock(&upload).check().is_err());
+    }
+}

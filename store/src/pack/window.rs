@@ -32,7 +32,7 @@ impl Window {
         most: usize,
     ) -> io::Result<&[u8]> {
         let end = self.at + self.len as u64;
-        if segment != self.segment || at < self.at || at + need as u64 > end {
+        if segment != self.segment || at < self.at || at.saturating_add(need as u64) > end {
             self.fill(files, (segment, at), need, most)?;
         }
         // It is within the window, which a usize counts.
