@@ -314,6 +314,7 @@ mod tests {
             let rest = below.split_off_from(uid);
             prop_assert_eq!(model(&below), ma.range(..x).copied().collect());
             prop_assert_eq!(model(&rest), ma.range(x..).copied().collect());
+            prop_assert_eq!(below, UidSet::from_ranges((1 < x).then(|| (1, x - 1))).intersection(&a), "and no range of nothing");
             let mut with = a.clone();
             with.insert(uid);
             prop_assert_eq!(&with, &a.union(&UidSet::range(uid, uid)));
