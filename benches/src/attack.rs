@@ -277,7 +277,8 @@ impl Attack {
         let first = op.uids.first().map_or(1, Uid::get);
         let uids = (first.div_ceil(2)..=FLAGS).filter_map(|n| Uid::new(2 * n));
         let mut uids = uids.filter(|_| since < self.changed);
-        let rows = uids.by_ref().take(op.budget / 64).map(|uid| Row {
+        let most = op.budget / size_of::<Row>();
+        let rows = uids.by_ref().take(most).map(|uid| Row {
             uid,
             modseq: self.changed,
             flags: seen(),

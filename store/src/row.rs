@@ -208,8 +208,8 @@ fn octets(n: u64) -> usize {
 
 /// Messages looked up at once.
 const AT_ONCE: usize = 256;
-/// What a row weighs besides its content.
-const BARE: usize = 64;
+/// What a row weighs besides its content: two pages are held at once.
+const BARE: usize = size_of::<Row>();
 /// What was computed from the message.
 const DERIVED: u16 = Fields::ENVELOPE.0
     | Fields::BODY.0

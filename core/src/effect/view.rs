@@ -97,7 +97,7 @@ pub struct Fetch {
     pub fields: Fields,
     /// Messages of at most so many octets are read with the row.
     pub inline: u64,
-    /// Stop after about so many octets of rows; at least one row is given if there is any.
+    /// Stop after about so many octets of rows: `size_of::<Row>()` for each, and what it brings. At least one is given if there is any.
     pub budget: usize,
 }
 

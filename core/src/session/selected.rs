@@ -8,7 +8,7 @@ use super::{Enabled, Session};
 use crate::command::fetch::Known;
 use crate::command::reply;
 use crate::effect::{
-    Changes, ChangesSince, Fetch, Fields, MailboxRef, Opened, Outcome, StoreError,
+    Changes, ChangesSince, Fetch, Fields, MailboxRef, Opened, Outcome, Row, StoreError,
 };
 use crate::flag::{Flags, Keywords};
 use crate::id::{ModSeq, Uid};
@@ -418,8 +418,8 @@ pub(crate) fn changed(s: &Session, mailbox: MailboxRef, uids: UidSet, since: Mod
     }
 }
 
-/// Octets that a row without fields counts as, about.
-const ROW: usize = 64;
+/// Octets that a row without fields counts as.
+const ROW: usize = size_of::<Row>();
 
 /// The UIDs from `first` up to, not including, `end`.
 fn between(first: NonZeroU32, end: NonZeroU32) -> UidSet {
