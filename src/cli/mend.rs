@@ -6,10 +6,12 @@ use std::path::Path;
 use pillarbox::store::{Embedded, OpenError, Options, rebuild};
 
 use super::log::{Level, Line, Log};
+use super::serve::patiently;
 
 /// Opens the store in this folder. An index that is damaged or gone is made anew, once: one that is set aside already is for people to look at.
 pub fn open(folder: &Path, log: &Log) -> Result<Embedded, Box<dyn Error>> {
-    let why = match Embedded::open(folder, Options::default()) {
+    let open = || Embedded::open(folder, Options::default());
+    let why = match patiently(open, |e| matches!(e, OpenError::InUse(_))) {
         Err(e @ (OpenError::Index(_) | OpenError::NoIndex(_))) => e,
         opened => return Ok(opened?),
     };
@@ -30,7 +32,7 @@ pub fn open(folder: &Path, log: &Log) -> Result<Embedded, Box<dyn Error>> {
         .field("damaged", made.damaged)
         .field("flags_lost", made.flags_lost);
     log.write(line);
-    Ok(Embedded::open(folder, Options::default())?)
+    Ok(open()?)
 }
 
 /// What the first rebuild sets aside.

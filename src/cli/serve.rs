@@ -10,7 +10,7 @@ use clap::Args;
 use pillarbox::driver::{Hub, ListenerKind, Service, TlsConfig};
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
-    AccountError, AccountTable, Accounts, Backend, FileAccounts, OpenError, StoredAccounts,
+    AccountError, AccountTable, Accounts, Backend, FileAccounts, StoredAccounts,
 };
 use pillarbox::{Server, Settings};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -42,11 +42,7 @@ impl Serve {
         let config = Config::read(&self.config)?;
         let log = Log::start()?;
         let people = People::open(&config)?;
-        let open = || mend::open(&config.store, &log);
-        let backend = patiently(open, |e| {
-            matches!(e.downcast_ref(), Some(OpenError::InUse(_)))
-        })?;
-        let backend = Arc::new(backend);
+        let backend = Arc::new(mend::open(&config.store, &log)?);
         let tls = config.tls.as_ref().map(load_tls).transpose()?;
         let mail: Weak<dyn Backend> = Arc::downgrade(&backend) as _;
         let mut builder = Server::builder(backend, people.accounts())
@@ -199,7 +195,10 @@ impl People {
 }
 
 /// Opens what a `pillarbox account` or `pillarbox deliver` may have for a moment, which is waited for.
-fn patiently<T, E>(open: impl Fn() -> Result<T, E>, in_use: impl Fn(&E) -> bool) -> Result<T, E> {
+pub fn patiently<T, E>(
+    open: impl Fn() -> Result<T, E>,
+    in_use: impl Fn(&E) -> bool,
+) -> Result<T, E> {
     let began = Instant::now();
     loop {
         match open() {

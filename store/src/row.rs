@@ -51,12 +51,12 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// No row, and room for as many as there can be: those without content are small.
+    /// No row, and room for those that will come: all of a page, as far as pages go, when they are without content.
     pub(crate) fn of(want: &Want) -> Self {
         let span = (want.to.saturating_sub(want.from) as usize).saturating_add(1);
         let most = match want.needs_content() {
             true => 0,
-            false => span.min(want.weight / BARE + 1),
+            false => span.min(want.weight / BARE + 1).min(AT_ONCE * 8),
         };
         Self {
             rows: Vec::with_capacity(most),
@@ -216,3 +216,21 @@ const DERIVED: u16 = Fields::ENVELOPE.0
     | Fields::BODY_STRUCTURE.0
     | Fields::STRUCTURE.0
     | Fields::HEADER.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_bounded_whoever_asks_for_everything() {
+        let everything = Want {
+            from: 1,
+            to: u32::MAX,
+            changed_since: None,
+            fields: Fields::default(),
+            inline: 0,
+            weight: usize::MAX,
+        };
+        assert!(Rows::of(&everything).rows.capacity() < 10_000);
+    }
+}
