@@ -46,7 +46,7 @@ pub async fn accept<L: Listener>(
     let hub = service.hub().clone();
     let mut stopping = pin!(hub.stopping());
     poll_fn(|cx| match stopping.as_mut().poll(cx) {
-        Poll::Pending => door.poll(cx, &service).map(Err),
+        Poll::Pending => door.poll(cx, &service, |kind| kind).map(Err),
         Poll::Ready(()) => Poll::Ready(Ok(())),
     })
     .await
@@ -87,8 +87,9 @@ pub async fn accept_all<L: Listener>(
                 Change::Goes => doors.retain(|(at, _)| *at != address),
             }
         }
-        for (_, door) in &mut doors {
-            if let Poll::Ready(error) = door.poll(cx, &service) {
+        for (address, door) in &mut doors {
+            let turned = |kind| hub.turned(*address, kind);
+            if let Poll::Ready(error) = door.poll(cx, &service, turned) {
                 return Poll::Ready(Err(error));
             }
         }
@@ -119,8 +120,13 @@ impl<L: Listener> Door<L> {
         }
     }
 
-    /// Accepts what has come; ready when the listener is of no use.
-    fn poll(&mut self, cx: &mut Context<'_>, service: &Arc<Service>) -> Poll<io::Error> {
+    /// Accepts what has come; ready when the listener is of no use. `turned` tells what the listener's kind has become meanwhile.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        service: &Arc<Service>,
+        turned: impl Fn(ListenerKind) -> ListenerKind,
+    ) -> Poll<io::Error> {
         for _ in 0..AT_ONCE {
             if let Some(tick) = self.retry {
                 ready!(self.clock.poll_until(cx, tick));
@@ -130,7 +136,8 @@ impl<L: Listener> Door<L> {
                 Ok((stream, peer)) => {
                     self.failing = false;
                     let (service, clock) = (service.clone(), self.listener.clock());
-                    let connection = Connection::new(service, self.kind, stream, clock, Some(peer));
+                    let kind = turned(self.kind);
+                    let connection = Connection::new(service, kind, stream, clock, Some(peer));
                     self.listener.spawn(connection);
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {

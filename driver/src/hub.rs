@@ -152,6 +152,16 @@ impl Hub {
         std::mem::take(&mut state.listeners)
     }
 
+    /// What a listener of this kind has become by changes that are not taken yet: who connects after [`Hub::turn`] may be accepted before.
+    pub(crate) fn turned(&self, address: SocketAddr, kind: ListenerKind) -> ListenerKind {
+        let state = self.state();
+        let changes = state.listeners.iter().filter(|(at, _)| *at == address);
+        changes.fold(kind, |kind, (_, change)| match change {
+            Change::Turns(kind) => *kind,
+            Change::Comes(..) | Change::Goes => kind,
+        })
+    }
+
     /// Returns when the server is to stop.
     pub async fn stopping(&self) {
         self.until(|state| state.stopping).await;

@@ -20,8 +20,12 @@ use crate::{builder, connect};
 struct Door {
     waiting: VecDeque<Result<(), ErrorKind>>,
     served: Vec<Connection<Wire, Hand>>,
+    /// Their clients' ends.
+    wires: Vec<Wire>,
     /// Times it was asked.
     asked: usize,
+    /// What happens while it is asked.
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Clone, Default)]
@@ -47,9 +51,17 @@ impl Listener for Scripted {
     fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<(Wire, SocketAddr)>> {
         let mut door = self.door();
         door.asked += 1;
+        if let Some(happens) = door.meanwhile.take() {
+            happens();
+        }
         match door.waiting.pop_front() {
             None => Poll::Pending,
-            Some(Ok(())) => Poll::Ready(Ok((Wire::default(), ADDRESS.into()))),
+            Some(Ok(())) => {
+                let wire = Wire::default();
+                wire.pipe().window = 1 << 16;
+                door.wires.push(wire.clone());
+                Poll::Ready(Ok((wire, ADDRESS.into())))
+            }
             Some(Err(kind)) => Poll::Ready(Err(kind.into())),
         }
     }
@@ -256,6 +268,29 @@ fn listeners_come_and_go_while_it_runs() {
     assert!(poll().is_pending());
     hub.shutdown();
     assert!(matches!(poll(), Poll::Ready(Ok(()))));
+}
+
+#[test]
+fn who_connects_after_a_listener_turned_is_met_as_it_has_become() {
+    let service = builder().build();
+    let hub = service.hub().clone();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has one");
+    let door = Scripted::default();
+    let listen = |_| Ok(door.clone());
+    let listeners = vec![(listener, ListenerKind::Tls)];
+    let mut accepting = Box::pin(accept_all(listeners, service.clone(), listen));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    // It turns when the changes were looked at already, and then someone connects.
+    let turns = hub.clone();
+    door.door().meanwhile = Some(Box::new(move || turns.turn(address, ListenerKind::Plain)));
+    door.comes([Ok(())]);
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    let mut connection = door.door().served.pop().expect("it was accepted");
+    assert!(Pin::new(&mut connection).poll(&mut cx).is_pending());
+    let said = door.door().wires[0].pipe().take();
+    assert!(said.starts_with(b"* OK "), "{said:?}");
 }
 
 #[test]
