@@ -7,6 +7,8 @@ mod contract;
 mod deliver;
 mod derive;
 mod error;
+#[cfg(feature = "sqlite")]
+mod folder;
 mod memory;
 mod ops;
 #[cfg(feature = "sqlite")]

@@ -21,6 +21,7 @@ use super::check::{COSTS, Checker, Costs, Directory, Found};
 use super::{hash, name_fault, neighbour};
 use crate::contract::{Accounts, Job};
 use crate::error::lock;
+use crate::folder::{make_folder, sync_folder};
 
 /// The accounts of a store. One value at a time has them, over all processes.
 pub struct AccountTable {
@@ -29,8 +30,12 @@ pub struct AccountTable {
     state: Mutex<Arc<State>>,
     /// Held while a change is made durable.
     changing: Mutex<()>,
+    sync_folder: SyncFolder,
     _lock: File,
 }
+
+/// What makes the names in a folder durable.
+type SyncFolder = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
 
 /// An account as it is listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +60,14 @@ pub enum AccountError {
     #[error("cannot use {shown}: {source}", shown = .path.display())]
     Io {
         /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The change is in the file, could not be made durable and could not be taken back: it counts, and a loss of power may undo it.
+    #[error("the change is made, but a loss of power may undo it, since {shown} cannot be used: {source}", shown = .path.display())]
+    Unsure {
+        /// Which file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -95,8 +108,11 @@ impl AccountTable {
     /// # Errors
     /// When another process has them, or they cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, AccountError> {
-        let folder = folder.as_ref().to_owned();
-        std::fs::create_dir_all(&folder).map_err(at(&folder))?;
+        Self::open_on(folder.as_ref().to_owned(), Box::new(sync_folder))
+    }
+
+    fn open_on(folder: PathBuf, sync_folder: SyncFolder) -> Result<Self, AccountError> {
+        make_folder(&folder).map_err(at(&folder))?;
         let path = folder.join("accounts.lock");
         let file = private().create(true).truncate(false).open(&path);
         let file = file.map_err(at(&path))?;
@@ -115,6 +131,7 @@ impl AccountTable {
             folder,
             state: Mutex::new(Arc::new(state)),
             changing: Mutex::new(()),
+            sync_folder,
             _lock: file,
         })
     }
@@ -230,23 +247,32 @@ impl AccountTable {
         state.accounts.get(name).map(|entry| AccountId(entry.id))
     }
 
-    /// Changes a copy, makes it durable, and only then goes by it.
+    /// Changes a copy, makes it durable, and only then goes by it. After an error nothing was changed, or all of it where the file cannot be put
+    /// back: what is gone by is what the file says.
     fn change(
         &self,
         change: impl FnOnce(&mut State) -> Result<AccountId, AccountError>,
     ) -> Result<AccountId, AccountError> {
         let _alone = lock(&self.changing);
-        let mut next = State::clone(&self.state());
+        let before = self.state();
+        let mut next = State::clone(&before);
         let id = change(&mut next)?;
         self.write(&next.render())?;
+        let path = self.folder.join(FILE);
+        let synced = (self.sync_folder)(&self.folder);
+        if synced.is_err() && self.write(&before.render()).is_ok() {
+            return synced.map(|()| id).map_err(at(&path));
+        }
         *lock(&self.state) = Arc::new(next);
-        Ok(id)
+        let unsure = |source| AccountError::Unsure { path, source };
+        synced.map(|()| id).map_err(unsure)
     }
 
     fn state(&self) -> Arc<State> {
         lock(&self.state).clone()
     }
 
+    /// Has the file say this; after an error it says what it said.
     fn write(&self, text: &str) -> Result<(), AccountError> {
         let (new, path) = (self.folder.join("accounts.new"), self.folder.join(FILE));
         let written = private()
@@ -258,9 +284,7 @@ impl AccountTable {
                 file.sync_all()
             });
         written.map_err(at(&new))?;
-        std::fs::rename(&new, &path)
-            .and_then(|()| File::open(&self.folder)?.sync_all())
-            .map_err(at(&path))
+        std::fs::rename(&new, &path).map_err(at(&path))
     }
 }
 
@@ -368,7 +392,8 @@ impl State {
         }
         let next = lines
             .next()
-            .and_then(|(_, l)| l.strip_prefix("next ")?.parse().ok());
+            .and_then(|(_, l)| l.strip_prefix("next ")?.parse().ok())
+            .filter(|next| *next < u64::MAX);
         let next = next.ok_or_else(|| damaged(2, "next and a number"))?;
         let mut state = Self {
             next,

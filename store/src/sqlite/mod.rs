@@ -36,6 +36,7 @@ use rusqlite::Connection;
 
 use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
+use crate::folder::{make_folder, sync_folder};
 use crate::ops;
 use crate::pack::{self, Files, Writer};
 use crate::reserve::Reserve;
@@ -364,9 +365,7 @@ impl Folder {
         pack::remove_unfinished(&packs).map_err(at(&packs))?;
         let new_index = path.join("index.new");
         recover::remove_index(&new_index).map_err(at(&new_index))?;
-        File::open(path)
-            .and_then(|dir| dir.sync_all())
-            .map_err(at(path))?;
+        sync_folder(path).map_err(at(path))?;
         Ok(Self {
             index: path.join("index.sqlite"),
             new_index,
@@ -423,19 +422,6 @@ impl Folder {
         schema::prepare(&conn)?;
         Ok(conn)
     }
-}
-
-/// Makes a folder and those above it. Each is there after a crash, since the one above is synced.
-fn make_folder(path: &Path) -> std::io::Result<()> {
-    let named = |p: &&Path| !p.as_os_str().is_empty();
-    let missing = path.ancestors().filter(named).take_while(|p| !p.exists());
-    let missing: Vec<_> = missing.collect();
-    std::fs::create_dir_all(path)?;
-    for made in missing {
-        let above = made.parent().filter(named).unwrap_or(Path::new("."));
-        File::open(above)?.sync_all()?;
-    }
-    Ok(())
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> OpenError {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::ledger::Ledger;
 use super::replay::Replay;
 use super::{Fault, Folder, OpenError, at, checkpoint, schema};
+use crate::folder::sync_folder;
 use crate::pack::{Batch, Entry, Files, Scan, Secret};
 use crate::table::Tables;
 use crate::upload::WINDOW;
@@ -165,10 +166,6 @@ fn replace_index(path: &Path, folder: &Folder) -> io::Result<()> {
     }
     std::fs::rename(&folder.new_index, &folder.index)?;
     sync_folder(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Removes what is left of an index that was being made.

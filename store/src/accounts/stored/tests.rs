@@ -110,6 +110,56 @@ fn the_identity_of_a_removed_account_is_given_again_only_when_it_is_asked_for() 
     assert_eq!(ids, [("ann".into(), new), ("old-ann".into(), old)]);
 }
 
+/// What the file says to one who opens it, and what the table goes by.
+fn both(folder: &Path, table: &AccountTable) -> [String; 2] {
+    let text = std::fs::read_to_string(folder.join(FILE)).unwrap();
+    [text, table.state().render()]
+}
+
+#[test]
+fn a_change_that_is_not_durable_is_taken_back_or_is_there_in_memory_too() {
+    let folder = Folder::new("unsure");
+    // What becomes of a sync: it works, it fails, it fails and nothing can be put in place of the file afterwards.
+    let disk = Arc::new(Mutex::new(0));
+    let state = disk.clone();
+    let sync = move |path: &Path| match *lock(&state) {
+        0 => Ok(()),
+        1 => Err(io::Error::other("no sync")),
+        _ => {
+            std::fs::create_dir(path.join("accounts.new"))?;
+            Err(io::Error::other("no sync"))
+        }
+    };
+    let table = AccountTable::open_on(folder.0.clone(), Box::new(sync)).unwrap();
+    let ann = table.add("ann", &cheap("a")).unwrap();
+    let before = table.state().render();
+
+    *lock(&disk) = 1;
+    let refused = [
+        table.add("bob", &cheap("b")).unwrap_err(),
+        table.set_enabled("ann", false).unwrap_err(),
+        table.remove("ann").unwrap_err(),
+    ];
+    let is_io = |e: &AccountError| matches!(e, AccountError::Io { .. });
+    assert!(refused.iter().all(is_io), "{refused:?}");
+    assert_eq!(both(&folder.0, &table), [before.clone(), before]);
+
+    *lock(&disk) = 2;
+    let unsure = table.set_enabled("ann", false).unwrap_err();
+    assert!(matches!(unsure, AccountError::Unsure { .. }), "{unsure:?}");
+    let [file, memory] = both(&folder.0, &table);
+    assert!(file == memory && file.contains(" disabled ann "), "{file}");
+    // Nothing can be written now: what is there stays.
+    table.set_enabled("ann", true).unwrap_err();
+    assert_eq!(both(&folder.0, &table), [file.clone(), file]);
+
+    std::fs::remove_dir(folder.0.join("accounts.new")).unwrap();
+    *lock(&disk) = 0;
+    assert_eq!(table.set_enabled("ann", true).unwrap(), ann);
+    let [file, memory] = both(&folder.0, &table);
+    assert!(file == memory && file.contains(" enabled ann "), "{file}");
+}
+
 #[test]
 fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
     let folder = Folder::new("damaged");
@@ -132,6 +182,13 @@ fn a_damaged_or_newer_file_is_refused_and_not_taken_for_an_empty_one() {
         AccountTable::open(&folder.0),
         Err(AccountError::Newer(_))
     ));
+    let last = whole.lines().nth(1).unwrap();
+    std::fs::write(&path, whole.replace(last, &format!("next {}", u64::MAX))).unwrap();
+    let error = AccountTable::open(&folder.0).map(drop).unwrap_err();
+    assert!(
+        matches!(error, AccountError::Damaged { line: 2, .. }),
+        "no identity is left"
+    );
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(AccountTable::open(&folder.0).unwrap().list().len(), 1);
 }
