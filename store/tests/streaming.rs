@@ -1,11 +1,9 @@
 //! A message of 100 MB comes in, is scanned, searched and served in at most 1 MB, counted by the allocator.
 #![cfg(feature = "sqlite")]
-// The counting allocator hands every call on to the system's as it came.
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -13,40 +11,6 @@ use bytes::Buf;
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{Action, Config, Peer, Session};
 use pillarbox_store::{Accounts, Backend, Embedded, Job, Options, StaticAccounts, rebuild};
-
-/// Counts what is held, and the most there ever was.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn take(octets: usize) {
-    let held = HELD.fetch_add(octets, Relaxed) + octets;
-    MOST.fetch_max(held, Relaxed);
-}
-
-// SAFETY: each call goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        take(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new may be there at once.
-        take(size);
-        HELD.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.realloc(ptr, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const MB: usize = 1 << 20;
 const LINES: usize = 1_400_000;
@@ -248,11 +212,10 @@ fn bounded<T>(what: &str, run: impl FnOnce() -> T) -> T {
 }
 
 fn bounded_by<T>(bound: usize, what: &str, run: impl FnOnce() -> T) -> T {
-    let before = HELD.load(Relaxed);
-    MOST.store(before, Relaxed);
+    let before = counting::begin();
     let begun = std::time::Instant::now();
     let value = run();
-    let most = MOST.load(Relaxed).saturating_sub(before);
+    let most = counting::most().saturating_sub(before);
     println!("{what}: {} KB, {:?}", most >> 10, begun.elapsed());
     assert!(most <= bound, "{what} held {most} octets");
     value

@@ -3,7 +3,9 @@
 mod append;
 mod change;
 mod names;
+mod transfer;
 mod view;
+mod windows;
 
 use pillarbox_core::effect::{Effect, Notice, Op, Reply};
 use pillarbox_core::id::AccountId;
@@ -14,6 +16,8 @@ use crate::upload::Uploads;
 #[cfg(feature = "sqlite")]
 pub(crate) use change::resolve;
 pub(crate) use names::create_mailbox;
+#[cfg(feature = "sqlite")]
+pub(crate) use windows::Windows;
 
 /// A finished operation: its reply, whether it failed, and whom to tell.
 pub(crate) struct Done {
@@ -93,8 +97,8 @@ pub(crate) fn run(tables: &mut dyn Tables, uploads: &Uploads, effect: Effect) ->
         Effect::Search(c) => run!(c, |op| view::search(tables, &op)),
         Effect::Changes(c) => run!(c, |op| view::changes(tables, &op)),
         Effect::SetFlags(c) => run!(c, |op| change::set_flags(tables, &op, &mut notices)),
-        Effect::Copy(c) => run!(c, |op| change::copy(tables, &op, &mut notices)),
-        Effect::Move(c) => run!(c, |op| change::relocate(tables, &op, &mut notices)),
+        Effect::Copy(c) => run!(c, |op| transfer::copy(tables, &op, &mut notices)),
+        Effect::Move(c) => run!(c, |op| transfer::relocate(tables, &op, &mut notices)),
         Effect::Expunge(c) => run!(c, |op| change::expunge(tables, &op, &mut notices)),
         Effect::UploadBegin(c) => run!(c, |op| append::begin(tables, uploads, &op)),
         Effect::UploadChunk(c) => run!(c, |op| append::chunk(uploads, &op)),

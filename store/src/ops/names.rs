@@ -4,10 +4,11 @@ use pillarbox_core::effect::{
     Create, Delete, ErrorKind, MailboxRow, MailboxStatus, Mailboxes, Notice, Purge, Purged, Rename,
     SpecialUse, Status, StoreError, Subscribe,
 };
-use pillarbox_core::id::{AccountId, MailboxId};
+use pillarbox_core::id::{AccountId, MailboxId, Uid};
 use pillarbox_core::mailbox::MailboxName;
+use pillarbox_core::set::UidSet;
 
-use super::change::{remove, remove_messages};
+use super::change::{Leaving, remove};
 use crate::record::Mailbox;
 use crate::table::{Result, Tables};
 
@@ -162,8 +163,8 @@ pub(super) fn delete(t: &mut dyn Tables, op: &Delete, notices: &mut Vec<Notice>)
             "The mailbox has others below it; delete those first",
         ));
     }
-    let uids = t.uids(mailbox.id)?;
-    remove(t, &mut mailbox, &uids)?;
+    let all = UidSet::range(Uid::MIN, Uid::MAX);
+    remove(t, &mut mailbox, &all, |_| true)?;
     t.drop_mailbox(&mailbox)?;
     notices.push(Notice {
         mailbox: mailbox.reference(),
@@ -180,7 +181,7 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     }
     if op.from == inbox() {
         create_with_parents(t, owner, &op.to, None)?;
-        return super::change::move_all(t, source, &op.to, op.now, notices);
+        return super::transfer::move_all(t, source, &op.to, op.now, notices);
     }
     let prefix = format!("{}/", op.from.as_str());
     if op.to.as_str().starts_with(&prefix) {
@@ -283,7 +284,11 @@ pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -
     let mut mailbox = other.map_or_else(|| named(t, owner, &inbox()), Ok)?;
     // Only those that go are looked at: a mailbox of a million takes many steps.
     let messages = t.messages(mailbox.id, 0, u32::MAX, limit)?;
-    remove_messages(t, &mut mailbox, &messages)?;
+    let mut leaving = Leaving::default();
+    for message in &messages {
+        leaving.bury(t, &mut mailbox, message)?;
+    }
+    leaving.log(t, &mut mailbox)?;
     done.messages = messages.len() as u64;
     if messages.len() == limit {
         notices.push(super::change::notice(&mailbox));

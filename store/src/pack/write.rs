@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use pillarbox_core::effect::{ErrorKind, StoreError};
+
 use super::aside::{Aside, Part};
 use super::output::{Opener, Output};
 use super::{BLOCK, CRC, Entry, Files, Place, SEGMENT_HEAD, TAIL, record, scan};
@@ -29,9 +31,11 @@ pub(crate) struct Writer {
     kept: Vec<u8>,
     /// The file's length: zeros stand from `written` up to it.
     ready: u64,
-    /// Where the present transaction began, and the checksums of its records.
+    /// Where the present transaction began, and what its commit will say.
     start: u64,
-    wholes: Vec<u32>,
+    sum: Sum,
+    /// The checksums of bodies that were in its segment before it began.
+    parts: Vec<u32>,
     /// A sync failed: nothing is written to this segment any more.
     suspect: bool,
     /// Octets of no transaction may stand behind the end: nothing has made durable that they were cut off.
@@ -46,7 +50,35 @@ pub(crate) struct Writer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark {
     end: u64,
-    records: usize,
+    sum: Sum,
+}
+
+/// Records that were appended, and the checksum of their checksums: one command may have very many.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Sum {
+    records: u32,
+    check: u32,
+}
+
+impl Sum {
+    fn add(&mut self, whole: u32) -> Result<()> {
+        self.records = self.records.checked_add(1).ok_or_else(too_many)?;
+        self.check = scan::add(self.check, whole);
+        Ok(())
+    }
+
+    /// With these before them.
+    fn behind(self, parts: &[u32]) -> Result<Self> {
+        let mut all = Self::default();
+        for whole in parts {
+            all.add(*whole)?;
+        }
+        let octets = self.records as usize * CRC;
+        Ok(Self {
+            records: all.records.checked_add(self.records).ok_or_else(too_many)?,
+            check: crc32c::crc32c_combine(all.check, self.check, octets),
+        })
+    }
 }
 
 impl Writer {
@@ -74,7 +106,8 @@ impl Writer {
             kept: Vec::new(),
             ready: written,
             start: 0,
-            wholes: Vec::new(),
+            sum: Sum::default(),
+            parts: Vec::new(),
             suspect: false,
             littered: false,
             cuts: Vec::new(),
@@ -102,7 +135,8 @@ impl Writer {
             self.next_segment()?;
         }
         self.start = self.end();
-        self.wholes.clear();
+        self.sum = Sum::default();
+        self.parts.clear();
         self.tell_cuts()
     }
 
@@ -115,7 +149,8 @@ impl Writer {
         (self.written, self.ready) = (len, len);
         self.start = SEGMENT_HEAD as u64;
         // Each is claimed, or the transaction is taken back.
-        self.wholes = vec![0; parts];
+        self.sum = Sum::default();
+        self.parts = vec![0; parts];
         let told = self.tell_cuts();
         told.inspect_err(|_| self.cut(self.begun()))
     }
@@ -166,7 +201,7 @@ impl Writer {
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             end: self.end(),
-            records: self.wholes.len(),
+            sum: self.sum,
         }
     }
 
@@ -174,7 +209,7 @@ impl Writer {
     pub(crate) fn begun(&self) -> Mark {
         Mark {
             end: self.start,
-            records: 0,
+            sum: Sum::default(),
         }
     }
 
@@ -185,7 +220,7 @@ impl Writer {
             let written = self.file.write(&octets, at);
             written.map_err(|e| error::io("pack", &e))?;
         }
-        self.wholes[part.number] = whole;
+        self.parts[part.number] = whole;
         Ok(Place {
             segment: self.segment,
             offset: part.body(),
@@ -217,7 +252,7 @@ impl Writer {
         }
         self.put(TAIL)?;
         self.put(&whole.to_le_bytes())?;
-        self.wholes.push(whole);
+        self.sum.add(whole)?;
         Ok(place)
     }
 
@@ -281,7 +316,10 @@ impl Writer {
 
     /// Takes back what was appended since the mark.
     pub(crate) fn cut(&mut self, to: Mark) {
-        self.wholes.truncate(to.records);
+        self.sum = to.sum;
+        if to.end == self.start {
+            self.parts.clear();
+        }
         if to.end >= self.written {
             let keep = usize::try_from(to.end - self.written).unwrap_or(0);
             self.kept.truncate(keep);
@@ -295,13 +333,14 @@ impl Writer {
     /// Makes the transaction durable. Returns the end of the log, or `None` when there was nothing to write. After an error nothing of the
     /// transaction counts; after a failed sync nothing is written to this segment any more.
     pub(crate) fn commit(&mut self) -> Result<Option<(u64, u64)>> {
-        if self.wholes.is_empty() {
+        let all = self.sum.behind(&self.parts)?;
+        if all.records == 0 {
             return Ok(None);
         }
         let commit = Entry::Commit {
             start: self.start,
-            count: u32::try_from(self.wholes.len()).unwrap_or(u32::MAX),
-            check: self.wholes.iter().fold(0, |c, w| scan::add(c, *w)),
+            count: all.records,
+            check: all.check,
         };
         let written = self.append(&commit, None).and_then(|_| self.flush());
         if let Err(e) = written {
@@ -337,6 +376,11 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+fn too_many() -> StoreError {
+    let text = "One command changed more than the log can tell of at once; nothing was changed";
+    StoreError::new(ErrorKind::Limit, text)
 }
 
 fn create(files: &Files, opener: &Opener, segment: u64) -> io::Result<Box<dyn Output>> {

@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 
 use pillarbox_core::effect::ErrorKind;
 use pillarbox_core::flag::{FlagNames, Flags, SystemFlags};
-use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, UidValidity};
+use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::Connection;
 
 use super::tables::{Transaction, failed, signed};
 use crate::derive::derive_stored;
-use crate::ops;
+use crate::ops::{self, Windows};
 use crate::pack::{Counters, Entry, Files, Home, Named, Place};
 use crate::record::{Mailbox, Message};
 use crate::table::{Result, Tables};
@@ -253,9 +253,12 @@ impl<'a> Replay<'a> {
 
     fn gone(&mut self, home: &Home, modseq: ModSeq, uids: &UidSet) -> Result<()> {
         let mut mailbox = self.home(home)?;
-        for message in self.there(&mailbox, uids)? {
-            mailbox.count_out(&message);
-            self.t.bury_message(&mailbox, &message)?;
+        let mut windows = Windows::new(mailbox.id, uids);
+        while let Some(messages) = windows.next(&mut self.t)? {
+            for message in &messages {
+                mailbox.count_out(message);
+                self.t.bury_message(&mailbox, message)?;
+            }
         }
         mailbox.highest_modseq = mailbox.highest_modseq.max(modseq);
         if modseq > ModSeq(0) {
@@ -271,9 +274,12 @@ impl<'a> Replay<'a> {
             return Ok(());
         };
         self.held.remove(&mailbox.id);
-        let all = self.t.uids(mailbox.id)?;
-        for message in self.there(&mailbox, &all)? {
-            self.t.bury_message(&mailbox, &message)?;
+        let all = UidSet::range(Uid::MIN, Uid::MAX);
+        let mut windows = Windows::new(mailbox.id, &all);
+        while let Some(messages) = windows.next(&mut self.t)? {
+            for message in &messages {
+                self.t.bury_message(&mailbox, message)?;
+            }
         }
         self.t.drop_mailbox(&mailbox)
     }
@@ -283,11 +289,14 @@ impl<'a> Replay<'a> {
         mailbox.highest_modseq = mailbox.highest_modseq.max(modseq);
         for (named, uids) in groups {
             let flags = resolve(&mut mailbox, SystemFlags(named.system), &named.keywords)?;
-            for mut message in self.there(&mailbox, uids)? {
-                mailbox.count_out(&message);
-                (message.flags, message.modseq) = (flags, modseq);
-                mailbox.count_in(&message);
-                self.t.put_message(&mailbox, &message)?;
+            let mut windows = Windows::new(mailbox.id, uids);
+            while let Some(messages) = windows.next(&mut self.t)? {
+                for mut message in messages {
+                    mailbox.count_out(&message);
+                    (message.flags, message.modseq) = (flags, modseq);
+                    mailbox.count_in(&message);
+                    self.t.put_message(&mailbox, &message)?;
+                }
             }
         }
         self.hold(mailbox)
@@ -298,14 +307,6 @@ impl<'a> Replay<'a> {
             Ok(name) => self.t.set_subscribed(owner, &name, on),
             Err(_) => Ok(()),
         }
-    }
-
-    fn there(&mut self, mailbox: &Mailbox, uids: &UidSet) -> Result<Vec<Message>> {
-        let mut messages = Vec::new();
-        for &(first, last) in uids.ranges() {
-            messages.extend(self.t.messages(mailbox.id, first, last, usize::MAX)?);
-        }
-        Ok(messages)
     }
 
     /// Accounts whose INBOX the log lost get a new one.

@@ -542,8 +542,12 @@ impl Tables for Transaction<'_> {
             self.run(sql, values)?;
         }
         self.told(mailbox, modseq);
-        let entry = Entry::Gone(Home::of(mailbox), modseq, uids.clone());
-        self.log(&entry, None).map(drop)
+        for some in uids.ranges().chunks(RANGES) {
+            let some = UidSet::from_ranges(some.iter().copied());
+            let entry = Entry::Gone(Home::of(mailbox), modseq, some);
+            self.log(&entry, None)?;
+        }
+        Ok(())
     }
 
     fn expunged_since(
@@ -747,5 +751,7 @@ pub(super) fn unavailable() -> StoreError {
 }
 
 pub(super) const VIEW_GRACE: i64 = 3600;
+/// Ranges of UIDs in one record.
+const RANGES: usize = 4096;
 /// Octets of the packs read ahead at most.
 pub(super) const AHEAD: usize = 256 << 10;
