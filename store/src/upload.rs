@@ -24,7 +24,14 @@ use crate::table::Result;
 pub(crate) struct Uploads {
     spool: Option<PathBuf>,
     next: AtomicU64,
-    open: Mutex<BTreeMap<u64, Arc<Mutex<Upload>>>>,
+    /// Held for a moment only, since event loops ask: a message itself may be waiting for the disk.
+    open: Mutex<BTreeMap<u64, Open>>,
+}
+
+/// An upload, and the octets it will have.
+struct Open {
+    size: u64,
+    upload: Arc<Mutex<Upload>>,
 }
 
 impl Uploads {
@@ -49,8 +56,17 @@ impl Uploads {
             #[cfg(feature = "sqlite")]
             part: None,
         };
-        lock(&self.open).insert(id, Arc::new(Mutex::new(upload)));
+        let upload = Arc::new(Mutex::new(upload));
+        lock(&self.open).insert(id, Open { size, upload });
         UploadId(id)
+    }
+
+    /// Whether what is done to this upload waits for the disk.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn is_spooled(&self, id: UploadId) -> bool {
+        let open = lock(&self.open);
+        let is_large = |open: &Open| open.size > IN_MEMORY as u64;
+        self.spool.is_some() && open.get(&id.0).is_some_and(is_large)
     }
 
     /// Octets of those of these messages that are there.
@@ -58,23 +74,24 @@ impl Uploads {
     pub(crate) fn weigh(&self, messages: &[NewMessage]) -> u64 {
         let open = lock(&self.open);
         let all = messages.iter().filter_map(|m| open.get(&m.upload.0));
-        all.map(|upload| lock(upload).size).sum()
+        all.map(|upload| upload.size).sum()
     }
 
     #[cfg(feature = "sqlite")]
     pub(crate) fn get(&self, id: UploadId) -> Option<Arc<Mutex<Upload>>> {
-        lock(&self.open).get(&id.0).cloned()
+        lock(&self.open).get(&id.0).map(|open| open.upload.clone())
     }
 
     pub(crate) fn chunk(&self, id: UploadId, data: &Bytes) -> Result<()> {
-        let upload = lock(&self.open).get(&id.0).cloned().ok_or_else(unknown)?;
+        let upload = lock(&self.open).get(&id.0).map(|open| open.upload.clone());
+        let upload = upload.ok_or_else(unknown)?;
         let path = self.spool.as_ref().map(|dir| dir.join(id.0.to_string()));
         lock(&upload).push(data, path)
     }
 
     /// Takes an upload out: whatever becomes of it, it is not there any more.
     pub(crate) fn take(&self, id: UploadId) -> Option<Arc<Mutex<Upload>>> {
-        lock(&self.open).remove(&id.0)
+        lock(&self.open).remove(&id.0).map(|open| open.upload)
     }
 }
 

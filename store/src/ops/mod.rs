@@ -9,6 +9,8 @@ mod windows;
 
 use pillarbox_core::effect::{Effect, Notice, Op, Reply};
 use pillarbox_core::id::AccountId;
+#[cfg(feature = "sqlite")]
+use pillarbox_core::id::UploadId;
 
 use crate::table::{Result, Tables};
 use crate::upload::Uploads;
@@ -66,6 +68,16 @@ pub(crate) fn owner(effect: &Effect) -> Option<AccountId> {
         Effect::Changes(c) => c.op().actor.account,
         _ => return None,
     })
+}
+
+/// The upload that the effect is about alone.
+#[cfg(feature = "sqlite")]
+pub(crate) fn upload(effect: &Effect) -> Option<UploadId> {
+    match effect {
+        Effect::UploadChunk(c) => Some(c.op().upload),
+        Effect::UploadAbort(c) => Some(c.op().upload),
+        _ => None,
+    }
 }
 
 /// Runs one effect in the open transaction.

@@ -190,6 +190,7 @@ pub struct Embedded {
     write: Option<mpsc::Sender<Ready>>,
     ahead: Arc<Ahead>,
     read: Arc<Queue>,
+    spool: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
@@ -247,11 +248,17 @@ impl Embedded {
                 threads::read(&conn, &jobs, &shared);
             })?);
         }
+        let spool = Arc::new(Queue::default());
+        let (jobs, uploads) = (spool.worker(), shared.clone());
+        running.push(spawn("pillarbox-spool", move || {
+            threads::spool(&jobs, &uploads);
+        })?);
         Ok(Self {
             shared,
             write: Some(write),
             ahead,
             read,
+            spool,
             threads: running,
             _lock: folder.lock,
         })
@@ -268,17 +275,11 @@ impl Backend for Embedded {
             return slot.send(effect.fail(e));
         }
         let is_there = shared.known.has_target(job.effect());
-        if is_there
-            || matches!(
-                job.effect(),
-                Effect::UploadChunk(_) | Effect::UploadAbort(_)
-            )
-        {
-            let (effect, slot) = job.into_parts();
-            if let Ok(reply) = ops::run_upload(&shared.uploads, effect, is_there) {
-                slot.send(reply);
-            }
-            return;
+        match ops::upload(job.effect()) {
+            // Who submits may not wait for a disk.
+            Some(upload) if shared.uploads.is_spooled(upload) => return self.spool.push(job),
+            None if !is_there => {}
+            _ => return threads::run_upload(job, shared, is_there),
         }
         let owner = ops::owner(job.effect());
         if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.has_account(o)) {
@@ -315,6 +316,7 @@ impl Drop for Embedded {
         // The writer is the first of the threads and the last to end: closing its connection leaves the index in one file.
         self.read.close();
         self.ahead.close();
+        self.spool.close();
         while let Some(thread) = self.threads.pop() {
             if self.threads.is_empty() {
                 self.write = None;

@@ -3,18 +3,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use pillarbox_core::effect::ErrorKind;
+use bytes::Bytes;
+use pillarbox_core::effect::{Call, ErrorKind, UploadAbort, UploadBegin, UploadChunk};
 use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::AccountId;
+use pillarbox_core::mailbox::MailboxName;
 
 use super::{Embedded, Options};
 use crate::conformance::{Client, Model, flag_names};
-use crate::contract::Backend;
+use crate::contract::{Backend, Job};
+use crate::error::lock;
 use crate::pack::{Opener, Output, open_files};
 use crate::table::Tables;
+use crate::upload::IN_MEMORY;
 use crate::{rebuild, verify};
 
 /// What goes wrong.
@@ -252,6 +256,64 @@ fn what_was_refused_is_not_half_there() {
     let ledger = ledger.unwrap_or_else(|e| panic!("{}", e.0));
     let begun = ledger.look(|t| t.has_account(AccountId(1))).unwrap();
     assert!(!begun, "the account is there");
+}
+
+/// Who submits may be an event loop: the octets of a large message wait for the disk, and nobody else does.
+#[test]
+fn a_slow_disk_keeps_nobody_who_brings_octets() {
+    let temp = Temp::new();
+    let store = temp.open(open_files());
+    let client = Client::new(&store, 1);
+    let actor = client.actor();
+    let octets = vec![b'x'; 2 * IN_MEMORY];
+    let size = octets.len() as u64;
+    let name = MailboxName::inbox();
+    let begin = |size| UploadBegin {
+        actor,
+        name: name.clone(),
+        size,
+    };
+    let (upload, given_up) = (
+        client.ask(begin(size)).unwrap(),
+        client.ask(begin(size)).unwrap(),
+    );
+    let held = store.shared.uploads.get(upload).unwrap();
+    // As long as its first octets are being written.
+    let disk = lock(&held);
+    let (send, replies) = mpsc::channel();
+    let submit = |effect| {
+        let send = send.clone();
+        store.submit(Job::new(effect, move |reply| drop(send.send(reply))));
+    };
+    let (back, returned) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for part in octets.chunks(100_000) {
+                let data = Bytes::copy_from_slice(part);
+                submit(Call::detached(UploadChunk { upload, data }).into());
+            }
+            submit(Call::detached(UploadAbort { upload: given_up }).into());
+            let _ = back.send(());
+        });
+        let disk = disk;
+        let was = returned.recv_timeout(Duration::from_secs(10));
+        was.expect("who submits does not wait for the disk");
+        assert!(replies.try_recv().is_err(), "it waits for its turn");
+        client.append("INBOX", b"a small one").unwrap();
+        drop(disk);
+    });
+    for _ in octets.chunks(100_000) {
+        let reply = replies.recv_timeout(Duration::from_secs(60)).unwrap();
+        reply.into_result::<UploadChunk>().unwrap().unwrap();
+    }
+    let reply = replies.recv_timeout(Duration::from_secs(60)).unwrap();
+    reply.into_result::<UploadAbort>().unwrap().unwrap();
+    let spooled = std::fs::read_dir(temp.0.join("spool")).unwrap();
+    assert_eq!(spooled.count(), 1, "what was given up is gone");
+    client
+        .commit("INBOX", &[upload], &flag_names(SystemFlags(0), &[]))
+        .unwrap();
+    assert_eq!(client.state().unwrap()[0].messages[1].octets, octets);
 }
 
 /// One change is in doubt, those after it are refused, and mail can be read; opened again the store is well.

@@ -1,4 +1,4 @@
-//! The writer, which commits many jobs at once, and the readers.
+//! The writer, which commits many jobs at once, the readers, and the one who keeps what comes in.
 
 use std::sync::mpsc;
 
@@ -187,6 +187,21 @@ impl Unit {
             Self::Segment | Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
             Self::Savepoint => "ROLLBACK TO job; RELEASE job",
         }
+    }
+}
+
+/// Answers what is about one upload and not for the writer.
+pub(super) fn run_upload(job: Job, shared: &Shared, is_there: bool) {
+    let (effect, slot) = job.into_parts();
+    if let Ok(reply) = ops::run_upload(&shared.uploads, effect, is_there) {
+        slot.send(reply);
+    }
+}
+
+/// Keeps the octets of large messages that come in until no more can come: one thread, so that those of each stay in their order.
+pub(super) fn spool(jobs: &Worker, shared: &Shared) {
+    while let Some(job) = jobs.next() {
+        run_upload(job, shared, false);
     }
 }
 
