@@ -93,11 +93,18 @@ impl Store {
             }
             Self::Compact { folder } => {
                 let done = compact(folder)?;
-                writeln!(
-                    out,
-                    "{} octets of packs and index are left of {}",
-                    done.after, done.before
-                )?;
+                match done.after < done.before {
+                    true => writeln!(
+                        out,
+                        "{} octets of packs and index are left of {}",
+                        done.after, done.before
+                    )?,
+                    false => writeln!(
+                        out,
+                        "There was nothing to give back of {} octets of packs and index",
+                        done.before
+                    )?,
+                }
                 Ok(())
             }
         }

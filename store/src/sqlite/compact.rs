@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ledger::Ledger;
+use super::tables::number;
 use super::tidy::Ages;
 use super::upkeep::{Rules, Upkeep};
 use super::{Fault, Folder, OpenError, Options, at};
 use crate::pack;
 use crate::reserve::Reserve;
 
-/// What a store took up before and after, in octets of packs and index.
+/// What a store took up before and after, in octets of packs and index; what opening it did, as after a crash or an upgrade, was before.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct Compacted {
@@ -31,8 +33,8 @@ pub fn compact(path: impl AsRef<Path>) -> Result<Compacted, OpenError> {
 
 fn give_back(path: &Path) -> Result<Compacted, Fault> {
     let folder = Folder::new(path, false)?;
-    let before = folder.octets()?;
     let mut ledger = folder.ledger(path, pack::open_files(), Options::default().segment)?;
+    let before = folder.octets(&mut ledger)?;
     let reserve = Arc::new(Reserve::new(path.join("reserve"), 0));
     let mut upkeep = Upkeep::new(rules(), reserve);
     while upkeep.step(&mut ledger)? {}
@@ -43,22 +45,19 @@ fn give_back(path: &Path) -> Result<Compacted, Fault> {
             return Err(e.into());
         }
     }
-    drop(ledger);
-    let after = folder.octets()?;
+    let after = folder.octets(&mut ledger)?;
     Ok(Compacted { before, after })
 }
 
 impl Folder {
-    /// What packs and index take up.
-    fn octets(&self) -> Result<u64, OpenError> {
-        let mut sum = 0;
+    /// What packs and index take up. The index's own log is not counted: what is in it comes to the index, or is there already.
+    fn octets(&self, ledger: &mut Ledger) -> Result<u64, Fault> {
+        ledger.pack.give_back();
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let mut sum = ledger.conn.query_row(sql, [], |r| number(r, 0))?;
         for entry in std::fs::read_dir(&self.packs).map_err(at(&self.packs))? {
             let size = entry.and_then(|e| e.metadata()).map(|m| m.len());
             sum += size.map_err(at(&self.packs))?;
-        }
-        for suffix in ["", "-wal"] {
-            let path = self.index.with_extension(format!("sqlite{suffix}"));
-            sum += path.metadata().map_or(0, |m| m.len());
         }
         Ok(sum)
     }
