@@ -9,6 +9,7 @@ mod derive;
 mod error;
 #[cfg(feature = "sqlite")]
 mod folder;
+mod listing;
 mod memory;
 mod ops;
 #[cfg(feature = "sqlite")]

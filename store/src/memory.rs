@@ -14,6 +14,7 @@ use pillarbox_core::set::UidSet;
 
 use crate::contract::{Backend, Job, Notices};
 use crate::error::lock;
+use crate::listing::Listing;
 use crate::ops;
 use crate::record::{Derived, Mailbox, Message, Place, Sought};
 use crate::row::{self, Rows, Want};
@@ -89,7 +90,35 @@ struct Owner {
     validity: u32,
     names: BTreeMap<String, MailboxId>,
     subscriptions: BTreeSet<MailboxName>,
+    listing: Listing,
     threads: BTreeMap<u64, ThreadId>,
+}
+
+impl Owner {
+    fn name(&mut self, name: &MailboxName, id: MailboxId) {
+        if self.names.insert(name.as_str().to_owned(), id).is_none() {
+            let alone = !self.subscriptions.contains(name);
+            self.listing.mailbox(name.as_str(), true, alone);
+        }
+    }
+
+    fn unname(&mut self, name: &MailboxName) {
+        if self.names.remove(name.as_str()).is_some() {
+            let alone = !self.subscriptions.contains(name);
+            self.listing.mailbox(name.as_str(), false, alone);
+        }
+    }
+
+    fn subscribe(&mut self, name: &MailboxName, on: bool) {
+        let changes = match on {
+            true => self.subscriptions.insert(name.clone()),
+            false => self.subscriptions.remove(name),
+        };
+        if changes {
+            let alone = !self.names.contains_key(name.as_str());
+            self.listing.subscription(name.as_str(), on, alone);
+        }
+    }
 }
 
 struct Held {
@@ -176,19 +205,22 @@ impl Tables for State {
         ids.into_iter().map(named).collect()
     }
 
-    fn count_names(&mut self, owner: AccountId) -> Result<u64> {
-        Ok(self.owner(owner).names.len() as u64)
+    fn listing(&mut self, owner: AccountId) -> Result<Listing> {
+        Ok(self.owner(owner).listing)
     }
 
     fn put_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
-        let name = mailbox.name.as_str().to_owned();
         let before = self.mailboxes.get(&mailbox.id);
-        let before = before.map(|h| h.mailbox.name.as_str().to_owned());
-        let names = &mut self.owner(mailbox.owner).names;
-        if let Some(before) = before.filter(|b| names.get(b) == Some(&mailbox.id)) {
-            names.remove(&before);
+        let before = before.map(|h| h.mailbox.name.clone());
+        let owner = self.owner(mailbox.owner);
+        if before.as_ref() != Some(&mailbox.name) {
+            if let Some(before) =
+                before.filter(|b| owner.names.get(b.as_str()) == Some(&mailbox.id))
+            {
+                owner.unname(&before);
+            }
+            owner.name(&mailbox.name, mailbox.id);
         }
-        names.insert(name, mailbox.id);
         match self.mailboxes.get_mut(&mailbox.id) {
             Some(held) => held.mailbox = mailbox.clone(),
             None => {
@@ -205,9 +237,7 @@ impl Tables for State {
     }
 
     fn drop_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
-        self.owner(mailbox.owner)
-            .names
-            .remove(mailbox.name.as_str());
+        self.owner(mailbox.owner).unname(&mailbox.name);
         self.mailboxes.remove(&mailbox.id);
         Ok(())
     }
@@ -216,29 +246,12 @@ impl Tables for State {
         Ok(self.owner(owner).subscriptions.iter().cloned().collect())
     }
 
-    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64> {
-        Ok(self.owner(owner).subscriptions.len() as u64)
-    }
-
-    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64> {
-        let Owner {
-            names,
-            subscriptions,
-            ..
-        } = self.owner(owner);
-        let alone = subscriptions.iter().map(MailboxName::as_str);
-        let alone = alone.filter(|name| !names.contains_key(*name));
-        let all = names.keys().map(String::as_str).chain(alone);
-        Ok(all.map(|name| name.len() as u64 + each).sum())
+    fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool> {
+        Ok(self.owner(owner).subscriptions.contains(name))
     }
 
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
-        let subscriptions = &mut self.owner(owner).subscriptions;
-        if on {
-            subscriptions.insert(name.clone());
-        } else {
-            subscriptions.remove(name);
-        }
+        self.owner(owner).subscribe(name, on);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, U
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 
+use crate::listing::Listing;
 use crate::record::{Derived, Mailbox, Message, Place, Sought};
 use crate::row::{Rows, Want};
 use crate::upload::Upload;
@@ -42,7 +43,8 @@ pub(crate) trait Tables {
     ) -> Result<Vec<Mailbox>>;
     /// All in byte order.
     fn names(&mut self, owner: AccountId) -> Result<Vec<Named>>;
-    fn count_names(&mut self, owner: AccountId) -> Result<u64>;
+    /// Counted once, not each time.
+    fn listing(&mut self, owner: AccountId) -> Result<Listing>;
     /// Inserts or replaces.
     fn put_mailbox(&mut self, mailbox: &Mailbox) -> Result<()>;
     /// Its messages are gone already.
@@ -50,9 +52,7 @@ pub(crate) trait Tables {
 
     /// All in byte order.
     fn subscriptions(&mut self, owner: AccountId) -> Result<Vec<MailboxName>>;
-    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64>;
-    /// Octets of the names of mailboxes and subscriptions, one that is both counted once, with so many more for each.
-    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64>;
+    fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool>;
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()>;
 
     fn uids(&mut self, mailbox: MailboxId) -> Result<UidSet> {

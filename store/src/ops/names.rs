@@ -46,8 +46,8 @@ fn within_listing(t: &mut dyn Tables, owner: AccountId, more: u64) -> Result<()>
     if more == 0 {
         return Ok(());
     }
-    let most = (t.count_names(owner)? + t.count_subscriptions(owner)?) * (ROW + LONGEST);
-    if most + more <= LISTING || t.names_weight(owner, ROW)? + more <= LISTING {
+    let listing = t.listing(owner)?;
+    if listing.octets + listing.names * ROW + more <= LISTING {
         return Ok(());
     }
     Err(StoreError::new(
@@ -124,7 +124,7 @@ fn lacking_parents(
 }
 
 fn room_for(t: &mut dyn Tables, owner: AccountId, more: usize) -> Result<()> {
-    if t.count_names(owner)? + more as u64 > NAMES {
+    if t.listing(owner)?.mailboxes + more as u64 > NAMES {
         return Err(StoreError::new(
             ErrorKind::Limit,
             format!("An account has at most {NAMES} mailboxes"),
@@ -157,7 +157,7 @@ pub(super) fn delete(t: &mut dyn Tables, op: &Delete, notices: &mut Vec<Notice>)
         ));
     }
     let mut mailbox = named(t, owner, &op.name)?;
-    if !below(t, owner, &op.name)?.is_empty() {
+    if has_below(t, owner, &op.name)? {
         return Err(StoreError::new(
             ErrorKind::HasChildren,
             "The mailbox has others below it; delete those first",
@@ -229,39 +229,36 @@ fn growth(
     parents: &[MailboxName],
     moving: &[(Mailbox, MailboxName)],
 ) -> Result<u64> {
-    let subscriptions = t.subscriptions(owner)?;
     let comes: u64 = parents
         .iter()
         .chain(moving.iter().map(|m| &m.1))
         .map(weight)
         .sum();
-    let old = moving.iter().map(|(mailbox, _)| &mailbox.name);
-    let goes: u64 = old
-        .filter(|name| subscriptions.binary_search(name).is_err())
-        .map(weight)
-        .sum();
+    let mut goes = 0;
+    for (mailbox, _) in moving {
+        if !t.is_subscribed(owner, &mailbox.name)? {
+            goes += weight(&mailbox.name);
+        }
+    }
     Ok(comes.saturating_sub(goes))
 }
 
 pub(super) fn subscribe(t: &mut dyn Tables, op: &Subscribe) -> Result<()> {
     let owner = op.actor.account;
-    if op.on
-        && t.count_subscriptions(owner)? >= NAMES
-        && !t.subscriptions(owner)?.contains(&op.name)
-    {
+    if !op.on || t.is_subscribed(owner, &op.name)? {
+        return t.set_subscribed(owner, &op.name, op.on);
+    }
+    if t.listing(owner)?.subscriptions >= NAMES {
         return Err(StoreError::new(
             ErrorKind::Limit,
             format!("An account has at most {NAMES} subscriptions"),
         ));
     }
-    // One of a mailbox, or one that is there, makes LIST no longer.
-    if op.on && t.mailbox_named(owner, &op.name)?.is_none() {
-        let room = within_listing(t, owner, weight(&op.name));
-        if room.is_err() && !t.subscriptions(owner)?.contains(&op.name) {
-            return room;
-        }
+    // One of a mailbox makes LIST no longer.
+    if t.mailbox_named(owner, &op.name)?.is_none() {
+        within_listing(t, owner, weight(&op.name))?;
     }
-    t.set_subscribed(owner, &op.name, op.on)
+    t.set_subscribed(owner, &op.name, true)
 }
 
 pub(super) fn purge(t: &mut dyn Tables, op: &Purge, notices: &mut Vec<Notice>) -> Result<Purged> {
@@ -312,6 +309,12 @@ pub(super) fn named(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) ->
         .ok_or_else(|| StoreError::no_mailbox(name))
 }
 
+fn has_below(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<bool> {
+    let prefix = format!("{}/", name.as_str());
+    let next = t.mailboxes(owner, Some(&prefix), 1)?;
+    Ok(next.iter().any(|m| m.name.as_str().starts_with(&prefix)))
+}
+
 fn below(t: &mut dyn Tables, owner: AccountId, name: &MailboxName) -> Result<Vec<Mailbox>> {
     let prefix = format!("{}/", name.as_str());
     let mut found = Vec::new();
@@ -349,6 +352,4 @@ const NAMES: u64 = 10_000;
 const LISTING: u64 = 1_400_000;
 /// Octets that a session holds for a name besides its own.
 const ROW: u64 = 64;
-/// Octets of the longest name.
-const LONGEST: u64 = 1000;
 const PAGE: usize = 500;

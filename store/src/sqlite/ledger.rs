@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use super::checkpoint::Log;
 use super::closed::Closed;
 use super::doubt::Doubt;
+use super::listings::Listings;
 use super::recover::{mark, set_mark};
 use super::renewed::Renewed;
 use super::tables::{Transaction, order};
@@ -21,6 +22,7 @@ pub(super) struct Ledger {
     pub renewed: std::sync::Arc<Renewed>,
     pub log: Log,
     pub closed: Closed,
+    pub listings: Listings,
 }
 
 impl Ledger {
@@ -66,6 +68,7 @@ impl Ledger {
         // SQLite may have done it already.
         let _ = self.conn.execute_batch("ROLLBACK");
         self.pack.roll_back();
+        self.listings.forget();
     }
 
     /// SQLite gives up the whole transaction after some errors; what comes after must not commit on its own.
@@ -84,6 +87,7 @@ impl Ledger {
         Transaction::new(&self.conn, &self.files, Some(&mut self.pack))
             .doubting(&self.doubt)
             .renewing(&self.renewed)
+            .counting(&self.listings)
     }
 
     /// The tables as they are, for looking.

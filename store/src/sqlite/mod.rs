@@ -9,6 +9,7 @@ mod group;
 mod headers;
 mod known;
 mod ledger;
+mod listings;
 mod pages;
 mod queue;
 mod reclaim;
@@ -408,6 +409,7 @@ impl Folder {
             doubt: Arc::new(doubt),
             renewed: Arc::default(),
             closed: closed::Closed::default(),
+            listings: listings::Listings::default(),
             log: checkpoint::Log::new(self.index.with_extension("sqlite-wal")),
         };
         ledger.log.bound(&ledger.conn, &ledger.doubt);

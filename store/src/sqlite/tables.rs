@@ -15,9 +15,11 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::doubt::Doubt;
 use super::headers::Headers;
+use super::listings::Listings;
 use super::pages::Found;
 use super::renewed::Renewed;
 use crate::derive::derive_stored;
+use crate::listing::Listing;
 use crate::memory::{next_validity, wall_clock};
 use crate::pack::{Body, Entry, Files, Home, Part, Place, Window, Writer};
 use crate::record::{Derived, Mailbox, Message, Sought};
@@ -35,6 +37,7 @@ pub(super) struct Transaction<'a> {
     doubt: Option<&'a Doubt>,
     renewed: Option<&'a Renewed>,
     pub headers: Option<&'a Headers>,
+    listings: Option<&'a Listings>,
     /// Octets of messages that were scanned.
     pub scanned: u64,
     /// What was read of the packs last; nothing while more is written.
@@ -55,6 +58,7 @@ impl<'a> Transaction<'a> {
             doubt: None,
             renewed: None,
             headers: None,
+            listings: None,
             scanned: 0,
             window: Window::default(),
         }
@@ -76,6 +80,12 @@ impl<'a> Transaction<'a> {
     pub(super) fn remembering(self, headers: &'a Headers) -> Self {
         let headers = Some(headers);
         Self { headers, ..self }
+    }
+
+    /// Names are counted there; of the one who writes.
+    pub(super) fn counting(self, listings: &'a Listings) -> Self {
+        let listings = Some(listings);
+        Self { listings, ..self }
     }
 
     pub(super) fn failed(&self, e: rusqlite::Error) -> StoreError {
@@ -208,12 +218,6 @@ impl<'a> Transaction<'a> {
         self.run(sql, [signed(owner.0), count.into()]).map(drop)
     }
 
-    pub(super) fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool> {
-        let sql = "SELECT 1 FROM subscription WHERE owner = ?1 AND name = ?2";
-        let values = params![signed(owner.0), name.as_str()];
-        Ok(self.one(sql, values, |_| Ok(()))?.is_some())
-    }
-
     /// Whether a mailbox or a grave has this body.
     pub(super) fn is_placed(&mut self, thread: ThreadId, email: EmailId) -> Result<bool> {
         let sql = "SELECT 1 FROM hot WHERE thread = ?1 AND email = ?2 UNION ALL
@@ -222,9 +226,40 @@ impl<'a> Transaction<'a> {
         Ok(self.one(sql, values, |_| Ok(()))?.is_some())
     }
 
-    fn count(&self, sql: &str, owner: AccountId) -> Result<u64> {
-        let count = self.one(sql, [signed(owner.0)], |r| number(r, 0))?;
-        Ok(count.unwrap_or(0))
+    /// How much LIST has to tell of an account, all of it counted.
+    pub(super) fn count_names(&self, owner: AccountId) -> Result<Listing> {
+        let sql = "WITH name (name) AS (SELECT name FROM mailbox WHERE owner = ?1 UNION SELECT name FROM subscription WHERE owner = ?1)
+             SELECT (SELECT count(*) FROM mailbox WHERE owner = ?1), (SELECT count(*) FROM subscription WHERE owner = ?1),
+             count(*), ifnull(sum(length(CAST(name AS BLOB))), 0) FROM name";
+        let listing = self.one(sql, [signed(owner.0)], |r| {
+            Ok(Listing {
+                mailboxes: number(r, 0)?,
+                subscriptions: number(r, 1)?,
+                names: number(r, 2)?,
+                octets: number(r, 3)?,
+            })
+        })?;
+        Ok(listing.unwrap_or_default())
+    }
+
+    /// A mailbox has this name from now on, or no more.
+    fn count_mailbox(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
+        let Some(listings) = self.listings.filter(|l| l.is_asked(owner)) else {
+            return Ok(());
+        };
+        let alone = !self.is_subscribed(owner, name)?;
+        listings.change(owner, |l| l.mailbox(name.as_str(), on, alone));
+        Ok(())
+    }
+
+    /// The same of a subscription.
+    fn count_subscription(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
+        let Some(listings) = self.listings.filter(|l| l.is_asked(owner)) else {
+            return Ok(());
+        };
+        let alone = self.mailbox_named(owner, name)?.is_none();
+        listings.change(owner, |l| l.subscription(name.as_str(), on, alone));
+        Ok(())
     }
 
     pub(super) fn put_cold(&self, email: EmailId, place: Place, d: &Derived) -> Result<()> {
@@ -339,8 +374,15 @@ impl Tables for Transaction<'_> {
         })
     }
 
-    fn count_names(&mut self, owner: AccountId) -> Result<u64> {
-        self.count("SELECT count(*) FROM mailbox WHERE owner = ?1", owner)
+    fn listing(&mut self, owner: AccountId) -> Result<Listing> {
+        if let Some(kept) = self.listings.and_then(|l| l.get(owner)) {
+            return Ok(kept);
+        }
+        let counted = self.count_names(owner)?;
+        if let Some(listings) = self.listings {
+            listings.keep(owner, counted);
+        }
+        Ok(counted)
     }
 
     fn put_mailbox(&mut self, m: &Mailbox) -> Result<()> {
@@ -367,6 +409,10 @@ impl Tables for Transaction<'_> {
         let sql = "UPDATE mailbox SET special=?4, validity=?5, uid_next=?6, modseq=?7, recent_from=?8, messages=?9, unseen=?10,
              deleted=?11, size=?12, keywords=?13, floor=?14 WHERE id=?1 AND owner=?2 AND name=?3";
         if self.run(sql, values)? == 0 {
+            if let Some(before) = self.mailbox(m.id)? {
+                self.count_mailbox(m.owner, &before.name, false)?;
+            }
+            self.count_mailbox(m.owner, &m.name, true)?;
             let sql = "INSERT INTO mailbox VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) ON CONFLICT (id) DO UPDATE SET
              name=?3, special=?4, validity=?5, uid_next=?6, modseq=?7, recent_from=?8, messages=?9, unseen=?10, deleted=?11,
              size=?12, keywords=?13, floor=?14";
@@ -378,7 +424,9 @@ impl Tables for Transaction<'_> {
     fn drop_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
         let id = [signed(mailbox.id.0)];
         self.run("DELETE FROM expunged WHERE mailbox = ?1", id)?;
-        self.run("DELETE FROM mailbox WHERE id = ?1", id)?;
+        if self.run("DELETE FROM mailbox WHERE id = ?1", id)? > 0 {
+            self.count_mailbox(mailbox.owner, &mailbox.name, false)?;
+        }
         self.log(&Entry::Dropped(Home::of(mailbox)), None).map(drop)
     }
 
@@ -387,17 +435,10 @@ impl Tables for Transaction<'_> {
         self.all(sql, [signed(owner.0)], |r| name(r, 0))
     }
 
-    fn count_subscriptions(&mut self, owner: AccountId) -> Result<u64> {
-        self.count("SELECT count(*) FROM subscription WHERE owner = ?1", owner)
-    }
-
-    fn names_weight(&mut self, owner: AccountId, each: u64) -> Result<u64> {
-        let sql = "SELECT
-             (SELECT ifnull(sum(length(CAST(name AS BLOB)) + ?2), 0) FROM mailbox WHERE owner = ?1) +
-             (SELECT ifnull(sum(length(CAST(name AS BLOB)) + ?2), 0) FROM subscription AS s WHERE owner = ?1
-              AND NOT EXISTS (SELECT 1 FROM mailbox AS m WHERE m.owner = ?1 AND m.name = s.name))";
-        let weight = self.one(sql, [signed(owner.0), signed(each)], |r| number(r, 0))?;
-        Ok(weight.unwrap_or(0))
+    fn is_subscribed(&mut self, owner: AccountId, name: &MailboxName) -> Result<bool> {
+        let sql = "SELECT 1 FROM subscription WHERE owner = ?1 AND name = ?2";
+        let values = params![signed(owner.0), name.as_str()];
+        Ok(self.one(sql, values, |_| Ok(()))?.is_some())
     }
 
     fn set_subscribed(&mut self, owner: AccountId, name: &MailboxName, on: bool) -> Result<()> {
@@ -408,6 +449,7 @@ impl Tables for Transaction<'_> {
         };
         let values = params![signed(owner.0), name.as_str()];
         if self.run(sql, values)? > 0 {
+            self.count_subscription(owner, name, on)?;
             self.log(&Entry::subscribed(owner, name, on), None)?;
         }
         Ok(())

@@ -124,6 +124,7 @@ impl Group {
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
         let news = News::of(&effect);
+        self.ledger.listings.mark();
         let mut transaction = self.ledger.tables();
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
         drop(transaction);
@@ -132,6 +133,7 @@ impl Group {
             // When even this fails the transaction is gone, and the commit says so.
             let _ = conn.execute_batch(unit.undo());
             self.ledger.pack.cut(before);
+            self.ledger.listings.undo();
         } else {
             let _ = unit.end(conn);
             batch.notices.extend(done.notices);
