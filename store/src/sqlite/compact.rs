@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::columns::number;
 use super::ledger::Ledger;
-use super::tables::number;
 use super::tidy::Ages;
 use super::upkeep::{Rules, Upkeep};
 use super::{Fault, Folder, OpenError, Options, at};

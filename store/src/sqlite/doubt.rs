@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
 
-use super::tables::{failed, unavailable};
+use super::transaction::{failed, unavailable};
 use crate::error::lock;
 use crate::upload::WINDOW;
 

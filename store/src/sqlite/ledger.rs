@@ -9,7 +9,7 @@ use super::doubt::Doubt;
 use super::listings::Listings;
 use super::recover::{mark, set_mark};
 use super::renewed::Renewed;
-use super::tables::{Transaction, order};
+use super::transaction::{Transaction, order};
 use crate::pack::{Aside, Files, Writer};
 use crate::table::Result;
 

@@ -4,8 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use pillarbox_core::id::AccountId;
+use pillarbox_core::mailbox::MailboxName;
 
+use super::columns::{number, signed};
+use super::transaction::Transaction;
 use crate::listing::Listing;
+use crate::table::{Result, Tables};
 
 /// Listings that were counted once, and are kept as names come and go by the one who writes.
 #[derive(Default)]
@@ -30,12 +34,12 @@ impl Listings {
     }
 
     /// A name comes or goes; whether it has to be counted.
-    pub(super) fn is_asked(&self, owner: AccountId) -> bool {
+    fn is_asked(&self, owner: AccountId) -> bool {
         self.changed.set(true);
         self.get(owner).is_some()
     }
 
-    pub(super) fn change(&self, owner: AccountId, change: impl FnOnce(&mut Listing)) {
+    fn change(&self, owner: AccountId, change: impl FnOnce(&mut Listing)) {
         if let Some(listing) = self.kept.borrow_mut().get_mut(&owner) {
             change(listing);
         }
@@ -59,6 +63,54 @@ impl Listings {
     }
 }
 
+impl Transaction<'_> {
+    /// How much LIST has to tell of an account, all of it counted.
+    pub(super) fn count_names(&self, owner: AccountId) -> Result<Listing> {
+        let sql = "WITH name (name) AS (SELECT name FROM mailbox WHERE owner = ?1 UNION SELECT name FROM subscription WHERE owner = ?1)
+             SELECT (SELECT count(*) FROM mailbox WHERE owner = ?1), (SELECT count(*) FROM subscription WHERE owner = ?1),
+             count(*), ifnull(sum(length(CAST(name AS BLOB))), 0) FROM name";
+        let listing = self.one(sql, [signed(owner.0)], |r| {
+            Ok(Listing {
+                mailboxes: number(r, 0)?,
+                subscriptions: number(r, 1)?,
+                names: number(r, 2)?,
+                octets: number(r, 3)?,
+            })
+        })?;
+        Ok(listing.unwrap_or_default())
+    }
+
+    /// A mailbox has this name from now on, or no more.
+    pub(super) fn count_mailbox(
+        &mut self,
+        owner: AccountId,
+        name: &MailboxName,
+        on: bool,
+    ) -> Result<()> {
+        let Some(listings) = self.listings.filter(|l| l.is_asked(owner)) else {
+            return Ok(());
+        };
+        let alone = !self.is_subscribed(owner, name)?;
+        listings.change(owner, |l| l.mailbox(name.as_str(), on, alone));
+        Ok(())
+    }
+
+    /// The same of a subscription.
+    pub(super) fn count_subscription(
+        &mut self,
+        owner: AccountId,
+        name: &MailboxName,
+        on: bool,
+    ) -> Result<()> {
+        let Some(listings) = self.listings.filter(|l| l.is_asked(owner)) else {
+            return Ok(());
+        };
+        let alone = self.mailbox_named(owner, name)?.is_none();
+        listings.change(owner, |l| l.subscription(name.as_str(), on, alone));
+        Ok(())
+    }
+}
+
 /// Accounts at once.
 const KEPT: usize = 64;
 
@@ -68,13 +120,10 @@ mod tests {
         Actor, Call, Create, Delete, Effect, Rename, StoreError, Subscribe,
     };
 
-    use pillarbox_core::mailbox::MailboxName;
-
     use super::super::Folder;
     use super::*;
     use crate::ops;
     use crate::pack::open_files;
-    use crate::table::Tables;
     use crate::upload::Uploads;
 
     const OWNER: AccountId = AccountId(1);

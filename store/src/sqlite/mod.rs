@@ -1,8 +1,10 @@
 //! The embedded default: an index in SQLite, bodies in packs, one writer with group commit, readers beside it.
 
 mod ahead;
+mod bodies;
 mod checkpoint;
 mod closed;
+mod columns;
 mod compact;
 mod doubt;
 mod group;
@@ -10,6 +12,7 @@ mod headers;
 mod known;
 mod ledger;
 mod listings;
+mod numbers;
 mod pages;
 mod queue;
 mod reclaim;
@@ -23,6 +26,7 @@ mod tables;
 mod tests;
 mod threads;
 mod tidy;
+mod transaction;
 mod upkeep;
 mod verify;
 

@@ -8,7 +8,9 @@ use pillarbox_core::message::Structure;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row as Columns, params, params_from_iter};
 
-use super::tables::{AHEAD, Transaction, flags, message_row, missing, number, signed, uid};
+use super::bodies::AHEAD;
+use super::columns::{flags, message_row, number, signed, uid};
+use super::transaction::{Transaction, missing};
 use crate::record::{Derived, Message, Place, Sought};
 use crate::row::{self, Octets, Rows, Want};
 use crate::table::Result;

@@ -10,9 +10,9 @@ use std::io;
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::OptionalExtension;
 
+use super::columns::signed;
 use super::ledger::Ledger;
 use super::recover::cuts;
-use super::tables::signed;
 use crate::error;
 use crate::pack::{Files, Scan, stored_len};
 use crate::table::Result;

@@ -29,7 +29,7 @@ fn renumber_all(path: &Path) -> std::result::Result<u64, Fault> {
     Ok(count)
 }
 
-fn account(t: &mut super::tables::Transaction<'_>, owner: AccountId) -> Result<u64> {
+fn account(t: &mut super::transaction::Transaction<'_>, owner: AccountId) -> Result<u64> {
     let mailboxes = t.mailboxes(owner, None, usize::MAX)?;
     let count = mailboxes.len() as u64;
     // At the wall clock, and above what many new mailboxes may have been given ahead of it.

@@ -10,7 +10,8 @@ use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 use rusqlite::Connection;
 
-use super::tables::{Transaction, failed, signed};
+use super::columns::signed;
+use super::transaction::{Transaction, failed};
 use crate::derive::derive_stored;
 use crate::ops::{self, Windows};
 use crate::pack::{Counters, Entry, Files, Home, Named, Place};

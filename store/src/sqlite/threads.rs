@@ -11,7 +11,7 @@ use super::group::Waiting;
 use super::known::News;
 use super::ledger::Ledger;
 use super::queue::Worker;
-use super::tables::{Transaction, order};
+use super::transaction::{Transaction, order};
 use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
 use crate::error::lock;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use pillarbox_core::id::{EmailId, MailboxId, ModSeq, ThreadId};
 use rusqlite::params;
 
+use super::columns::{number, signed};
 use super::ledger::Ledger;
-use super::tables::{Transaction, now, number, signed};
+use super::tables::now;
+use super::transaction::Transaction;
 use crate::table::{Result, Tables};
 
 /// How long things are kept.

@@ -8,9 +8,9 @@ use pillarbox_core::effect::ErrorKind;
 use pillarbox_core::id::{AccountId, MailboxId};
 use rusqlite::OptionalExtension;
 
+use super::columns::{number, signed};
 use super::ledger::Ledger;
 use super::reclaim::{Pass, Step};
-use super::tables::{number, signed};
 use super::tidy::{self, Ages, Cursor};
 use crate::error;
 use crate::reserve::Reserve;

@@ -6,7 +6,7 @@ use super::spoken::Spoken;
 use super::{OCTETS, damaged};
 use crate::pack::{Aside, Entry, Files, Part, Place};
 use crate::sqlite::ledger::Ledger;
-use crate::sqlite::tables::Transaction;
+use crate::sqlite::transaction::Transaction;
 use crate::table::Result;
 use crate::upload::WINDOW;
 

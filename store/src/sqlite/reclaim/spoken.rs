@@ -10,7 +10,7 @@ use super::{OCTETS, RECORDS, damaged};
 use crate::error;
 use crate::pack::{Batch, Entry, Files, Home, Part, Place, Stored};
 use crate::record::{Mailbox, Message};
-use crate::sqlite::tables::Transaction;
+use crate::sqlite::transaction::Transaction;
 use crate::table::{Result, Tables};
 
 /// What this pass has told already.
