@@ -1,11 +1,13 @@
 //! The index's tables and its format version.
 
+use std::fs::File;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
 use super::{Fault, OpenError, at, checkpoint};
+use crate::folder::sync_folder;
 use crate::pack::{Secret, find_secret, segments};
 
 pub(super) fn prepare(conn: &Connection) -> Result<(), Fault> {
@@ -87,6 +89,11 @@ fn upgrade(conn: &Connection, folder: &Path, packs: &Path, old: i64) -> Result<(
         std::fs::remove_file(&backup).map_err(at(&backup))?;
     }
     conn.execute("VACUUM INTO ?1", [backup.to_string_lossy()])?;
+    // SQLite does not sync what it makes so, and what it was made from is about to change.
+    File::open(&backup)
+        .and_then(|made| made.sync_all())
+        .and_then(|()| sync_folder(folder))
+        .map_err(at(&backup))?;
     let secret = secret(conn, packs)?;
     let second = if old < 2 { SECOND } else { "" };
     begin(conn, &format!("{second} {THIRD}"))?;

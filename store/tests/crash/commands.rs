@@ -87,6 +87,9 @@ pub fn find(command: Command, seed: u64, crashes: usize) -> Vec<String> {
     if command == Command::Rebuild {
         found.extend(out_of_order(&good.steps));
     }
+    if let Command::Upgrade(1..=2) = command {
+        found.extend(backup_is_late(&good.steps));
+    }
     let (faults, mut struck) = (faults(&good.steps, seed), 0);
     for fault in &faults {
         let bad = record(command, seed, fault, &start, &place);
@@ -144,6 +147,40 @@ fn out_of_order(steps: &[Step]) -> Vec<String> {
         "no index was renamed: this tests nothing"
     );
     found
+}
+
+/// What is upgraded was copied before: the copy and its name are durable when the index's own log hears of the first change.
+fn backup_is_late(steps: &[Step]) -> Option<String> {
+    let (mut open, mut made) = (BTreeMap::new(), None);
+    let (mut octets, mut name) = (false, false);
+    for step in steps {
+        match step {
+            Step::Open(fd, _, path) => {
+                if path
+                    .extension()
+                    .is_some_and(|e| e == "format-1" || e == "format-2")
+                {
+                    made = Some(path);
+                }
+                open.insert(*fd, path);
+            }
+            Step::Write(fd, ..) => match open.get(fd) {
+                Some(path) if made == Some(*path) => (octets, name) = (false, false),
+                Some(path) if made.is_some() && path.to_string_lossy().ends_with("-wal") => {
+                    let late = !(octets && name);
+                    return late.then(|| format!("{made:?} is not durable before the upgrade"));
+                }
+                _ => {}
+            },
+            Step::Sync(fd, true) => {
+                octets |= made.is_some() && open.get(fd) == made.as_ref();
+                let folder = made.and_then(|made| made.parent());
+                name |= folder.is_some() && open.get(fd).map(|p| p.as_path()) == folder;
+            }
+            _ => {}
+        }
+    }
+    panic!("no index was copied and changed: this tests nothing");
 }
 
 /// Failures of the disk, each at some place among those that there were of its kind.
