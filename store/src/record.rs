@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use pillarbox_core::date::DateTime;
-use pillarbox_core::effect::{MailboxRef, MailboxStatus, SpecialUse};
+use pillarbox_core::effect::{ErrorKind, MailboxRef, MailboxStatus, SpecialUse, StoreError};
 use pillarbox_core::flag::{Flags, Keywords, SystemFlags};
 use pillarbox_core::id::{AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 use pillarbox_core::mailbox::MailboxName;
 use std::num::NonZeroU32;
+
+use crate::table::Result;
 
 /// A mailbox with its counters.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,9 +62,28 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn next_modseq(&mut self) -> ModSeq {
+    /// For a change that comes now. They end below 2^63 (RFC 7162 §3.1.1).
+    pub(crate) fn next_modseq(&mut self) -> Result<ModSeq> {
+        self.room_for(0, 1)?;
         self.highest_modseq.0 += 1;
-        self.highest_modseq
+        Ok(self.highest_modseq)
+    }
+
+    /// Refuses what would need more UIDs or modseqs than are left.
+    pub(crate) fn room_for(&self, uids: u64, modseqs: u64) -> Result<()> {
+        if u64::from(self.uid_next.get()) + uids > u32::MAX.into() {
+            return Err(StoreError::new(
+                ErrorKind::Limit,
+                "The mailbox has given its last UID; move its messages to a new one",
+            ));
+        }
+        if self.highest_modseq.0.saturating_add(modseqs) > i64::MAX.unsigned_abs() {
+            return Err(StoreError::new(
+                ErrorKind::Limit,
+                "The mailbox has counted its last change; copy its messages to a new one",
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn count_in(&mut self, message: &Message) {
@@ -146,5 +167,28 @@ impl Derived {
             &self.structure,
         ];
         forms.iter().map(|f| f.len()).sum::<usize>() + size_of_val(&self.threads[..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_and_modseqs_end_where_they_must() {
+        let validity = UidValidity(NonZeroU32::MIN);
+        let owner = AccountId(1);
+        let mut mailbox = Mailbox::new(owner, MailboxId(1), MailboxName::inbox(), validity);
+        let last = i64::MAX.unsigned_abs();
+        mailbox.highest_modseq = ModSeq(last - 2);
+        assert!(mailbox.room_for(0, 2).is_ok() && mailbox.room_for(0, 3).is_err());
+        assert_eq!(mailbox.next_modseq().unwrap(), ModSeq(last - 1));
+        assert_eq!(mailbox.next_modseq().unwrap(), ModSeq(last));
+        assert_eq!(mailbox.next_modseq().unwrap_err().kind, ErrorKind::Limit);
+        assert_eq!(mailbox.highest_modseq, ModSeq(last));
+        mailbox.highest_modseq = ModSeq(1);
+        mailbox.uid_next = NonZeroU32::new(u32::MAX - 1).unwrap();
+        assert!(mailbox.room_for(0, 0).is_ok() && mailbox.room_for(1, 1).is_ok());
+        assert_eq!(mailbox.room_for(2, 2).unwrap_err().kind, ErrorKind::Limit);
     }
 }

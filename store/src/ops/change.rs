@@ -47,7 +47,7 @@ pub(super) fn set_flags(
         }
     }
     if new_keywords || !done.changed.is_empty() {
-        let modseq = mailbox.next_modseq();
+        let modseq = mailbox.next_modseq()?;
         mailbox.keywords = keywords;
         if !done.changed.is_empty() {
             done.modseq = Some(modseq);
@@ -121,19 +121,12 @@ fn known(table: &Keywords, names: &FlagNames) -> Flags {
 
 /// Gives a message its UID and modseq in a mailbox and counts it.
 pub(super) fn arrive(mailbox: &mut Mailbox, message: &mut Message) -> Result<()> {
-    let next = mailbox.uid_next.checked_add(1).ok_or_else(no_uid)?;
+    mailbox.room_for(1, 1)?;
     message.uid = Uid::new(mailbox.uid_next.get()).expect("UIDNEXT is not zero");
-    mailbox.uid_next = next;
-    message.modseq = mailbox.next_modseq();
+    mailbox.uid_next = mailbox.uid_next.saturating_add(1);
+    message.modseq = mailbox.next_modseq()?;
     mailbox.count_in(message);
     Ok(())
-}
-
-pub(super) fn no_uid() -> StoreError {
-    StoreError::new(
-        ErrorKind::Limit,
-        "The mailbox has given its last UID; move its messages to a new one",
-    )
 }
 
 pub(super) fn expunge(
@@ -174,13 +167,16 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// Takes one more out.
+    /// Takes one more out; the first only where their going can be counted.
     pub(super) fn bury(
         &mut self,
         t: &mut dyn Tables,
         mailbox: &mut Mailbox,
         message: &Message,
     ) -> Result<()> {
+        if self.is_empty() {
+            mailbox.room_for(0, 1)?;
+        }
         mailbox.count_out(message);
         t.bury_message(mailbox, message)?;
         self.gone.insert(message.uid);
@@ -200,7 +196,7 @@ impl Leaving {
         if self.gone.is_empty() {
             return Ok((self.gone, None));
         }
-        let modseq = mailbox.next_modseq();
+        let modseq = mailbox.next_modseq()?;
         t.log_expunge(mailbox, modseq, &self.gone)?;
         t.put_mailbox(mailbox)?;
         Ok((self.gone, Some(modseq)))

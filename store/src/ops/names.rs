@@ -207,12 +207,14 @@ pub(super) fn rename(t: &mut dyn Tables, op: &Rename, notices: &mut Vec<Notice>)
     room_for(t, owner, parents.len())?;
     let more = growth(t, owner, &parents, &moving)?;
     within_listing(t, owner, more)?;
+    for (mailbox, name) in &mut moving {
+        mailbox.name = name.clone();
+        mailbox.next_modseq()?;
+    }
     for parent in parents {
         create_mailbox(t, owner, parent, None)?;
     }
-    for (mut mailbox, name) in moving {
-        mailbox.name = name;
-        mailbox.next_modseq();
+    for (mailbox, _) in moving {
         t.put_mailbox(&mailbox)?;
         notices.push(Notice {
             mailbox: mailbox.reference(),

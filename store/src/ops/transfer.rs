@@ -8,7 +8,7 @@ use pillarbox_core::id::{ModSeq, Uid};
 use pillarbox_core::mailbox::MailboxName;
 use pillarbox_core::set::UidSet;
 
-use super::change::{Leaving, arrive, no_uid, notice, resolve};
+use super::change::{Leaving, arrive, notice, resolve};
 use super::names::named;
 use super::view::by_reference;
 use super::windows::Windows;
@@ -80,9 +80,8 @@ impl Transfer {
             ));
         }
         let mut target = named(t, source.owner, to)?;
-        if u64::from(target.uid_next.get()) + named_ones.count > u32::MAX.into() {
-            return Err(no_uid());
-        }
+        // Their going is one change more, where they are moved within their mailbox.
+        target.room_for(named_ones.count, named_ones.count + 1)?;
         let keywords = named_ones.keywords_in(&source, &mut target)?;
         Ok(Self {
             source,
@@ -121,6 +120,7 @@ impl Transfer {
         mut pair: impl FnMut(Uid, Uid),
         notices: &mut Vec<Notice>,
     ) -> Result<Option<ModSeq>> {
+        self.source.room_for(0, 1)?;
         let mut leaving = Leaving::default();
         let mut windows = Windows::of(&self.source, uids);
         while let Some(messages) = windows.next(t)? {
