@@ -84,14 +84,15 @@ impl Files {
     }
 
     pub(super) fn file(&self, segment: u64) -> io::Result<Arc<File>> {
-        let mut open = lock(&self.open);
-        if let Some(file) = open.get(&segment) {
+        if let Some(file) = lock(&self.open).get(&segment) {
             return Ok(file.clone());
         }
+        // Others read meanwhile.
+        let file = Arc::new(File::open(self.path(segment))?);
+        let mut open = lock(&self.open);
         if open.len() >= OPEN_FILES {
             open.pop_first();
         }
-        let file = Arc::new(File::open(self.path(segment))?);
         open.insert(segment, file.clone());
         Ok(file)
     }

@@ -151,8 +151,7 @@ impl Writer {
         // Each is claimed, or the transaction is taken back.
         self.sum = Sum::default();
         self.parts = vec![0; parts];
-        let told = self.tell_cuts();
-        told.inspect_err(|_| self.cut(self.begun()))
+        self.tell_cuts()
     }
 
     /// A segment that can be begun in later.
@@ -162,10 +161,11 @@ impl Writer {
 
     fn tell_cuts(&mut self) -> Result<()> {
         self.told.clear();
-        for (segment, end) in self.cuts.clone() {
-            self.append(&Entry::Cut(segment, end), None)?;
-        }
-        Ok(())
+        let cuts = self.cuts.clone();
+        let told = cuts.iter().try_for_each(|(segment, end)| {
+            self.append(&Entry::Cut(*segment, *end), None).map(drop)
+        });
+        told.inspect_err(|_| self.cut(self.begun()))
     }
 
     /// Begins a new segment between two transactions; nothing is written to the present one any more.
