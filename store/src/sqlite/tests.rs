@@ -243,6 +243,27 @@ fn what_was_refused_is_not_told() {
     assert_eq!(told.load(Relaxed), done);
 }
 
+/// No lock is held while somebody is told.
+#[test]
+fn who_is_told_can_subscribe_anew() {
+    let temp = Temp::new();
+    let store = Arc::new(temp.open(open_files()));
+    let (again, (told, heard)) = (Arc::downgrade(&store), mpsc::channel());
+    store.subscribe(Arc::new(move |_| {
+        let told = told.clone();
+        if let Some(store) = again.upgrade() {
+            store.subscribe(Arc::new(move |_| {
+                let _ = told.send(());
+            }));
+        }
+    }));
+    let client = Client::new(&*store, 1);
+    client.append("INBOX", b"x").unwrap();
+    client.append("INBOX", b"x").unwrap();
+    let second = heard.recv_timeout(Duration::from_secs(60));
+    second.expect("the second receiver is told");
+}
+
 /// A command that is refused leaves nothing, though it was the first of its account, which it would have begun with an INBOX.
 #[test]
 fn what_was_refused_is_not_half_there() {

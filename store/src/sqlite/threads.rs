@@ -103,7 +103,9 @@ impl Group {
         }
         self.shared.known.learn(batch.news);
         batch.replies.settle(Ok(()));
-        if let Some(tell) = lock(&self.shared.notices).clone() {
+        // Who is told may subscribe anew.
+        let notices = lock(&self.shared.notices).clone();
+        if let Some(tell) = notices {
             batch.notices.into_iter().for_each(|n| tell(n));
         }
     }
@@ -130,8 +132,10 @@ impl Group {
         drop(transaction);
         let conn = &self.ledger.conn;
         if done.failed {
-            // When even this fails the transaction is gone, and the commit says so.
-            let _ = conn.execute_batch(unit.undo());
+            if conn.execute_batch(unit.undo()).is_err() {
+                // Nothing of it may be committed with the others: the commit says that the transaction is gone.
+                let _ = conn.execute_batch("ROLLBACK");
+            }
             self.ledger.pack.cut(before);
             self.ledger.listings.undo();
         } else {
