@@ -22,8 +22,8 @@ pub(crate) use codec::{Counters, Entry, Home, Named};
 pub(crate) use output::Output;
 pub(crate) use output::{Opener, files as open_files};
 pub(crate) use read::{Files, Stored, find_secret, segments};
-pub(crate) use record::stored_len;
-pub(crate) use scan::{Batch, Scan};
+pub(crate) use record::{Frame, stored_len};
+pub(crate) use scan::{Batch, Records, Scan};
 pub(crate) use window::Window;
 pub(crate) use write::{Body, Mark, Writer};
 

@@ -5,18 +5,25 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::{
-    BLOCK, CRC, Entry, HEAD, MAGIC, Place, SEGMENT_HEAD, SEGMENT_MAGIC, Secret, TAIL, V2, stored,
+    BLOCK, CRC, Entry, Files, HEAD, MAGIC, Part, Place, SEGMENT_HEAD, SEGMENT_MAGIC, Secret, TAIL,
+    V2, stored,
 };
 
 /// A record whose head, entry and end are whole.
-pub(super) struct Record {
+pub(crate) struct Record {
     pub entry: Entry,
+    pub frame: Frame,
+    /// Where the next one begins.
+    pub(super) end: u64,
+}
+
+/// Where a record's body stands, and what its checksums are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Frame {
     pub place: Place,
     /// The checksum of its checksums, as it says.
-    pub whole: u32,
-    pub head_check: u32,
-    /// Where the next one begins.
-    pub end: u64,
+    pub(super) whole: u32,
+    head_check: u32,
 }
 
 /// A record's head and entry; the octets of `size` follow.
@@ -97,22 +104,34 @@ pub(super) fn read(
         return Ok(None);
     }
     let entry = Entry::decode(version, head[5], &entry);
+    let place = Place {
+        segment,
+        offset: body,
+        size,
+    };
     Ok(entry.map(|entry| Record {
         entry,
-        place: Place {
-            segment,
-            offset: body,
-            size,
+        frame: Frame {
+            place,
+            whole,
+            head_check: check,
         },
-        whole,
-        head_check: check,
         end: tail + 8,
     }))
 }
 
-impl Record {
+impl Frame {
     /// Whether every block and the checksum of all is right.
-    pub(super) fn is_whole(&self, file: &File) -> io::Result<bool> {
+    pub(crate) fn is_whole(&self, files: &Files) -> io::Result<bool> {
+        self.is_whole_in(&*files.file(self.place.segment)?)
+    }
+
+    /// Whether that is a copy of the body there, and every block of it right.
+    pub(crate) fn is_copied_in(&self, copy: &Part) -> bool {
+        self.whole == copy.whole(self.head_check)
+    }
+
+    pub(super) fn is_whole_in(&self, file: &File) -> io::Result<bool> {
         let mut whole = self.head_check;
         for number in 0..self.place.size.div_ceil(BLOCK as u64) {
             match block(file, self.place, number) {

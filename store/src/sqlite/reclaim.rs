@@ -14,7 +14,7 @@ use super::columns::signed;
 use super::ledger::Ledger;
 use super::recover::cuts;
 use crate::error;
-use crate::pack::{Files, Scan, stored_len};
+use crate::pack::{Batch, Files, Scan, stored_len};
 use crate::table::Result;
 use moving::Moving;
 use spoken::{Spoken, Told};
@@ -28,8 +28,9 @@ pub(super) struct Pass {
     /// No older segment is left.
     oldest: bool,
     scan: Scan,
-    /// The end of the last transaction that was listened to.
+    /// The end of the last transaction that was listened to, and the one that was listened to up to some record.
     heard: u64,
+    half: Option<(Batch, u64)>,
     stage: Stage,
     told: Told,
     moving: Option<Moving>,
@@ -76,6 +77,7 @@ impl Pass {
             oldest: ledger.closed.is_oldest(segment),
             scan,
             heard: 0,
+            half: None,
             stage: Stage::Weigh,
             told: Told::default(),
             moving: None,
@@ -102,7 +104,7 @@ impl Pass {
     /// Goes through it once more, and tells anew what is of effect.
     pub(super) fn carry(&mut self, files: &Files) -> io::Result<()> {
         self.scan = Scan::new(files, self.segment, 0)?;
-        self.heard = 0;
+        (self.heard, self.half) = (0, None);
         self.told = Told::default();
         self.stage = Stage::Carry;
         Ok(())
@@ -141,14 +143,25 @@ impl Pass {
         let mut spoken = Spoken::default();
         let end = self.until.unwrap_or(self.len);
         while !spoken.is_enough() {
-            match self.scan.next()? {
-                Some(batch) if batch.end > end => break,
-                Some(batch) if !batch.complete => return Ok(None),
-                Some(batch) => {
-                    self.heard = batch.end;
-                    spoken.hear(batch, self.scan.is_v1());
+            let (batch, mut records) = match self.half.take() {
+                Some((batch, at)) => {
+                    let records = batch.records_from(at);
+                    (batch, records)
                 }
-                None => break,
+                None => match self.scan.next()? {
+                    Some(batch) if batch.end > end => break,
+                    Some(batch) if !batch.complete => return Ok(None),
+                    Some(batch) => {
+                        let records = batch.records();
+                        (batch, records)
+                    }
+                    None => break,
+                },
+            };
+            spoken.hear(&mut records, self.scan.is_v1())?;
+            match records.at() {
+                Some(at) => self.half = Some((batch, at)),
+                None => self.heard = batch.end,
             }
         }
         let more = spoken.is_enough();

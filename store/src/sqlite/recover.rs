@@ -205,10 +205,10 @@ pub(super) fn cuts(files: &Files, segments: &[u64]) -> io::Result<BTreeMap<u64, 
     for segment in segments {
         // They stand in a segment's first transaction.
         if let Some(first) = Scan::new(files, *segment, 0)?.next()? {
-            for (entry, _) in first.entries() {
-                if let Entry::Cut(segment, end) = entry {
-                    let is_empty = *end <= Scan::FIRST;
-                    cuts.insert(*segment, if is_empty { 0 } else { *end });
+            for record in first.records() {
+                if let Entry::Cut(segment, end) = record?.entry {
+                    let is_empty = end <= Scan::FIRST;
+                    cuts.insert(segment, if is_empty { 0 } else { end });
                 }
             }
         }
@@ -329,8 +329,8 @@ impl<'a> Run<'a> {
         for batch in held {
             torn = torn || may_be_torn && is_torn(&batch).map_err(&failed)?;
             if torn {
-                for (entry, _) in batch.entries() {
-                    self.replay.reserve(entry)?;
+                for record in batch.records() {
+                    self.replay.reserve(&record.map_err(&failed)?.entry)?;
                 }
             } else {
                 end = batch.end;
@@ -353,8 +353,9 @@ impl<'a> Run<'a> {
 
     fn apply(&mut self, batch: &Batch, v1: bool) -> Result<(), Fault> {
         self.lost |= !batch.complete;
-        for (entry, place) in batch.entries() {
-            self.replay.apply(entry, place, v1)?;
+        for record in batch.records() {
+            let record = record.map_err(at(self.files.dir()))?;
+            self.replay.apply(&record.entry, record.frame.place, v1)?;
         }
         Ok(())
     }

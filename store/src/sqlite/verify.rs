@@ -239,10 +239,11 @@ impl<F: FnMut(&Problem)> Run<F> {
         }
         let known = (segment, b.end) <= self.mark;
         self.seen.behind |= !known;
-        for (entry, place) in b.entries() {
+        for record in b.records() {
+            let record = record?;
             self.seen.records += 1;
             if known {
-                self.fold(entry, place, scan.is_v1());
+                self.fold(&record.entry, record.frame.place, scan.is_v1());
             }
         }
         Ok(())

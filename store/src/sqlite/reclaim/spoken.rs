@@ -1,6 +1,7 @@
 //! What records of a segment speak of, and how that is now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use pillarbox_core::id::{AccountId, MailboxId, ModSeq};
 use pillarbox_core::mailbox::MailboxName;
@@ -8,7 +9,7 @@ use pillarbox_core::set::UidSet;
 
 use super::{OCTETS, RECORDS, damaged};
 use crate::error;
-use crate::pack::{Batch, Entry, Files, Home, Part, Place, Stored};
+use crate::pack::{Entry, Files, Frame, Home, Part, Place, Records, Stored};
 use crate::record::{Mailbox, Message};
 use crate::sqlite::transaction::Transaction;
 use crate::table::{Result, Tables};
@@ -32,10 +33,9 @@ pub(super) struct Spoken {
     messages: BTreeMap<MailboxId, UidSet>,
     flags: BTreeMap<MailboxId, UidSet>,
     gone: BTreeMap<(MailboxId, ModSeq), UidSet>,
-    bodies: Vec<(Entry, Place)>,
+    bodies: Vec<(Entry, Frame)>,
     /// Segments of which it is said where they end.
     pub cuts: BTreeSet<u64>,
-    batches: Vec<Batch>,
     /// Things they speak of: a message, or a range of UIDs.
     records: usize,
     octets: u64,
@@ -46,19 +46,22 @@ impl Spoken {
         self.records >= RECORDS || self.octets >= OCTETS
     }
 
-    pub(super) fn hear(&mut self, batch: Batch, v1: bool) {
-        for (entry, place) in batch.entries() {
-            self.records += weight(entry);
-            self.octets += place.size;
-            self.note(entry, place);
-            if v1 && let Some(home) = entry.home() {
+    /// Takes some more of a transaction's records in, until it is enough.
+    pub(super) fn hear(&mut self, records: &mut Records, v1: bool) -> io::Result<()> {
+        while !self.is_enough() {
+            let Some(record) = records.next() else { break };
+            let record = record?;
+            self.records += weight(&record.entry);
+            self.octets += record.frame.place.size;
+            self.note(&record.entry, record.frame);
+            if v1 && let Some(home) = record.entry.home() {
                 self.old.insert(home.mailbox);
             }
         }
-        self.batches.push(batch);
+        Ok(())
     }
 
-    fn note(&mut self, entry: &Entry, place: Place) {
+    fn note(&mut self, entry: &Entry, frame: Frame) {
         if let Some(home) = entry.home() {
             self.accounts.insert(home.owner);
             self.mailboxes.insert(home.mailbox);
@@ -66,7 +69,7 @@ impl Spoken {
         match entry {
             Entry::Message(home, m, _) => {
                 let body = Entry::Body(home.owner, m.email_id, m.thread_id);
-                self.bodies.push((body, place));
+                self.bodies.push((body, frame));
                 self.messages.entry(home.mailbox).or_default().insert(m.uid);
             }
             Entry::Copy(home, m, _) => {
@@ -74,7 +77,7 @@ impl Spoken {
             }
             Entry::Body(owner, ..) => {
                 self.accounts.insert(*owner);
-                self.bodies.push((entry.clone(), place));
+                self.bodies.push((entry.clone(), frame));
             }
             Entry::Flags(home, _, groups) => {
                 let all = self.flags.entry(home.mailbox).or_default();
@@ -110,7 +113,7 @@ impl Spoken {
                 now.push((t.account(*owner)?, None));
             }
         }
-        for (body, place) in &self.bodies {
+        for (body, Frame { place, .. }) in &self.bodies {
             let Entry::Body(_, email, thread) = body else {
                 continue;
             };
@@ -209,7 +212,12 @@ impl Spoken {
 
     /// Whether that is a copy of the body there, and all of it right.
     pub(super) fn is_whole_in(&self, place: Place, copy: &Part) -> bool {
-        self.batches.iter().any(|b| b.is_whole_in(place, copy))
+        self.frames(place).any(|frame| frame.is_copied_in(copy))
+    }
+
+    fn frames(&self, place: Place) -> impl Iterator<Item = &Frame> {
+        let frames = self.bodies.iter().map(|(_, frame)| frame);
+        frames.filter(move |frame| frame.place == place)
     }
 
     pub(super) fn move_body(
@@ -221,8 +229,8 @@ impl Spoken {
     ) -> Result<()> {
         let failed = |e| error::io("pack", &e);
         let mut whole = false;
-        for batch in &self.batches {
-            whole |= batch.is_whole_at(place).map_err(failed)?;
+        for frame in self.frames(place) {
+            whole |= frame.is_whole(files).map_err(failed)?;
         }
         if !whole {
             return Err(damaged());
