@@ -454,3 +454,6 @@ fn checksum(octets: &[u8]) -> u32 {
         (sum ^ u32::from(*b)).wrapping_mul(0x0100_0193)
     })
 }
+
+#[cfg(test)]
+mod tests;
