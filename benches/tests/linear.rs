@@ -26,17 +26,31 @@ fn least(signed_in: bool, octets: &[u8]) -> Duration {
 
 fn linear(what: &str, signed_in: bool, make: impl Fn(usize) -> Vec<u8>, times: usize) {
     let (few, many) = (make(times), make(4 * times));
-    in_proportion(what, times, least(signed_in, &few), least(signed_in, &many));
+    in_proportion(what, times, |n| {
+        least(signed_in, if n == times { &few } else { &many })
+    });
 }
 
-fn in_proportion(what: &str, times: usize, once: Duration, four: Duration) {
-    println!("{what}: {once:?} for {times}, {four:?} for four times as many");
-    // Twice as much as in proportion, and a little for what is too short to measure.
-    let most = 8 * once + Duration::from_millis(5);
-    assert!(
-        four < most,
-        "{what}: {once:?}, and {four:?} for four times as many"
-    );
+/// Four times as much takes at the most twice as long as is in proportion.
+fn in_proportion(what: &str, times: usize, took: impl Fn(usize) -> Duration) {
+    let what = format!("{what}: {times}, and four times as many");
+    at_most(8, &what, || (took(times), took(4 * times)));
+}
+
+/// More takes at the most so many times as long, and a little for what is too short to measure. A busy machine slows what runs beside others: one of
+/// some tries is enough.
+fn at_most(factor: u32, what: &str, took: impl Fn() -> (Duration, Duration)) {
+    const TRIES: usize = 4;
+    let mut tries = Vec::new();
+    while tries.len() < TRIES {
+        let (few, many) = took();
+        println!("{what}: {few:?}, {many:?}");
+        if many < factor * few + Duration::from_millis(5) {
+            return;
+        }
+        tries.push((few, many));
+    }
+    panic!("{what}: {tries:?}");
 }
 
 fn repeated(head: &str, word: &str, times: usize, tail: &str) -> Vec<u8> {
@@ -183,14 +197,14 @@ fn list(names: usize, levels: usize) -> Duration {
 #[test]
 fn a_part_in_pieces_is_linear_in_its_size() {
     let pieces = 16;
-    in_proportion("pieces", pieces, in_pieces(pieces), in_pieces(4 * pieces));
+    in_proportion("pieces", pieces, in_pieces);
 }
 
 #[test]
 fn a_list_is_linear_in_the_octets_of_names() {
     let names = 100;
-    in_proportion("names", names, list(names, 16), list(4 * names, 16));
-    in_proportion("levels", 16, list(names, 16), list(names, 64));
+    in_proportion("names", names, |names| list(names, 16));
+    in_proportion("levels", 16, |levels| list(names, levels));
 }
 
 /// The lesser CPU time of two purges of a mailbox in small steps, by a store that answers on the thread that asks.
@@ -212,7 +226,7 @@ fn purge(messages: usize) -> Duration {
 #[test]
 fn a_purge_is_linear_in_what_goes() {
     let messages = 2_500;
-    in_proportion("purge", messages, purge(messages), purge(4 * messages));
+    in_proportion("purge", messages, purge);
 }
 
 /// The lesser CPU time of two tries to ask for the counters of a mailbox very often, with ten messages that are recent or, unseen, with all of them.
@@ -248,9 +262,8 @@ fn status(messages: usize, seen: bool) -> Duration {
 #[test]
 fn counters_take_no_more_for_more_messages() {
     for seen in [true, false] {
-        let (few, many) = (status(500, seen), status(8_000, seen));
-        println!("status: {few:?} with 500 messages, {many:?} with 8,000");
-        let most = 3 * few + Duration::from_millis(5);
-        assert!(many < most, "{few:?}, and {many:?} for 16 times as many");
+        at_most(3, "STATUS with 500 messages, and with 8,000", || {
+            (status(500, seen), status(8_000, seen))
+        });
     }
 }

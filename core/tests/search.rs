@@ -66,6 +66,7 @@ fn in_reads_of_any_length() {
         assert!(finds(body("WITHIN")) && finds(text("INÉ")), "{most}");
         assert!(finds(text("koi8-R")) && !finds(body("koi8-r")), "{most}");
         assert!(!finds(body("iné")) && !finds(text("8NLJ")), "{most}");
+        assert!(!finds(body("--b")), "{most}");
     }
 }
 
@@ -111,6 +112,20 @@ fn the_empty_text_is_in_every_message() {
             assert!(finds(mail, body(""), most) && finds(mail, text(""), most));
             assert!(!finds(mail, body("y"), most));
         }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_not_looked_at() {
+    for media in [
+        "image/png",
+        "application/pdf",
+        "textual/plain",
+        "messages/x",
+    ] {
+        let mail = format!("Content-Type: {media}\r\n\r\nword\r\n");
+        assert!(!finds(mail.as_bytes(), body("word"), usize::MAX), "{media}");
+        assert!(!finds(mail.as_bytes(), text("word"), usize::MAX), "{media}");
     }
 }
 

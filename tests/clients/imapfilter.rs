@@ -4,7 +4,7 @@ use crate::demo::{command, ended_well, text};
 use crate::served::Served;
 
 const PROGRAM: &str = r#"
-options.timeout = 30
+options.timeout = 100
 options.create = true
 account = IMAP { server = 'localhost', port = PORT, username = 'user', password = 'pass', ssl = 'auto' }
 local inbox = account.INBOX

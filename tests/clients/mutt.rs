@@ -11,7 +11,7 @@ fn configuration(folder: &Folder, demo: &Demo) -> String {
          set imap_user=user\nset imap_pass=pass\n\
          set ssl_starttls=yes\nset ssl_force_tls=yes\nset ssl_usesystemcerts=no\n\
          set certificate_file=\"{certificate}\"\n\
-         set delete=yes\nset confirmcreate=no\nset confirmappend=no\nset quit=yes\nset wait_key=no\n\
+         set delete=yes\nset confirmcreate=no\nset confirmappend=no\nset quit=yes\nset wait_key=no\nset imap_poll_timeout=0\n\
          set header_cache=\"\"\nset message_cachedir=\"\"\n\
          push \"<first-entry><flag-message><first-entry><copy-message>=Kept<enter><last-entry><delete-message><sync-mailbox><quit>\"\n",
         port = demo.tls,

@@ -18,6 +18,7 @@ set confirmappend=no
 set quit=yes
 set wait_key=no
 set sleep_time=0
+set imap_poll_timeout=0
 push \"KEYS\"
 ";
 

@@ -328,6 +328,14 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// Everything until the server closes the connection.
+    pub fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        let read = self.0.read_to_string(&mut rest);
+        read.expect("the server closes in time");
+        rest
+    }
+
     /// Whether the server closes the connection now.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0]), Ok(0))

@@ -100,30 +100,29 @@ fn an_account_that_is_disabled_while_it_appends() {
         let folder = Folder::new(&format!("disabled-{runtime}"));
         folder.write("pillarbox.toml", PLAIN);
         folder.account(&["add", "ann"], "pw\n");
-        let config = format!("{PLAIN}[limits]\nrest_millis = 2000\n");
-        let server = Server::start(&folder, &config, &["--runtime", runtime]);
-        let mut clients = [true, false].map(|goes_on| (server.sign_in("ann", "pw"), goes_on));
-        for (client, _) in &mut clients {
+        // Who goes on has the longest time that there is for it, who does not has little.
+        for (goes_on, rest) in [(true, 9_000), (false, 300)] {
+            let config = format!("{PLAIN}[limits]\nrest_millis = {rest}\n");
+            let server = Server::start(&folder, &config, &["--runtime", runtime]);
+            let mut client = server.sign_in("ann", "pw");
             client.send("c APPEND INBOX {12}\r\n");
             client.until("+ ");
             client.send("Subject");
-        }
-        folder.account(&["disable", "ann"], "");
-        for (client, goes_on) in &mut clients {
-            if *goes_on {
+            folder.account(&["disable", "ann"], "");
+            if goes_on {
                 client.send(": x\r\n\r\n");
                 client.until("c OK [APPENDUID ");
             }
             let said = client.line();
             assert!(said.starts_with("* BYE [CONTACTADMIN] "), "{said}");
             assert!(client.is_closed());
+            folder.account(&["enable", "ann"], "");
+            let said = server
+                .sign_in("ann", "pw")
+                .command("b STATUS INBOX (MESSAGES)");
+            assert!(said.contains("MESSAGES 1"), "{said}");
+            server.terminate();
         }
-        folder.account(&["enable", "ann"], "");
-        let said = server
-            .sign_in("ann", "pw")
-            .command("b STATUS INBOX (MESSAGES)");
-        assert!(said.contains("MESSAGES 1"), "{said}");
-        server.terminate();
     });
 }
 
@@ -180,21 +179,17 @@ fn a_second_signal_ends_at_once() {
     let folder = Folder::new("second");
     folder.write("pillarbox.toml", PLAIN);
     folder.account(&["add", "ann"], "pw\n");
-    let server = Server::start(&folder, PLAIN, &[]);
+    // The first one alone would end it well, when the rest of the message did not come.
+    let config = format!("{PLAIN}[limits]\nrest_millis = 9000\n");
+    let server = Server::start(&folder, &config, &[]);
     let mut idle = server.sign_in("ann", "pw");
     let mut client = server.sign_in("ann", "pw");
     client.send("c APPEND INBOX {12}\r\n");
     client.until("+ ");
-    let began = Instant::now();
     server.signal(Signal::TERM);
     assert!(idle.line().starts_with("* BYE "));
     server.signal(Signal::TERM);
     assert_eq!(server.exit_code(), -1, "a signal ended it");
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        began.elapsed()
-    );
 }
 
 #[test]
@@ -210,11 +205,9 @@ fn a_tls_handshake_that_stands_still_does_not_hold_up_the_end() {
         assert!(other.line().starts_with("* OK "), "both were accepted");
         let began = Instant::now();
         let log = server.terminate();
-        assert!(
-            began.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            began.elapsed()
-        );
+        // Others have `leave_millis`, which is nine seconds.
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(9), "{took:?}");
         let ended = |line: &&String| line.contains("reason=shutdown");
         assert_eq!(log.iter().filter(ended).count(), 2, "{log:#?}");
     });
@@ -339,16 +332,14 @@ fn sighup_turns_a_listener_to_tls_and_back() {
         let made = certificate();
         folder.write("cert.pem", &made.0);
         folder.write("key.pem", &made.1);
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = free.local_addr().expect("it has one");
         let config = |implicit: bool| {
             format!(
-                "store = \"store\"\n[[listen]]\naddress = \"{address}\"\nimplicit_tls = {implicit}\n\
+                "store = \"store\"\n[[listen]]\naddress = \"127.0.0.1:0\"\nimplicit_tls = {implicit}\n\
                  [tls]\ncertificates = \"cert.pem\"\nkey = \"key.pem\"\n"
             )
         };
-        drop(free);
         let mut server = Server::start(&folder, &config(false), &["--runtime", runtime]);
+        let address = server.address(0);
         let mut old = server.connect(0);
         assert!(old.line().contains("STARTTLS"));
         folder.write("pillarbox.toml", &config(true));
@@ -371,14 +362,21 @@ fn sighup_turns_a_listener_to_tls_and_back() {
     });
 }
 
+/// An address of this machine's own. On Linux it is nobody else's: no other test takes a port of it that was just given back.
+fn loopback(runtime: &str) -> [u8; 4] {
+    match (cfg!(target_os = "linux"), runtime) {
+        (false, _) => [127, 0, 0, 1],
+        (true, "smol") => [127, 0, 0, 3],
+        (true, _) => [127, 0, 0, 2],
+    }
+}
+
 #[test]
 fn sighup_adds_and_closes_listeners_and_connections_live_on() {
     on_each_runtime(|runtime| {
         let folder = Folder::new(&format!("listeners-{runtime}"));
         folder.write("pillarbox.toml", PLAIN);
         folder.account(&["add", "ann"], "pw\n");
-        let mut server = Server::start(&folder, PLAIN, &["--runtime", runtime]);
-        let mut old = server.sign_in("ann", "pw");
         let with = |listeners: &[SocketAddr], more: &str| {
             let head = format!("{more}plaintext_login = true\nstore = \"store\"\n");
             let listeners = listeners.iter();
@@ -386,7 +384,9 @@ fn sighup_adds_and_closes_listeners_and_connections_live_on() {
                 format!("{all}[[listen]]\naddress = \"{address}\"\n")
             })
         };
-        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let any = SocketAddr::from((loopback(runtime), 0));
+        let mut server = Server::start(&folder, &with(&[any], ""), &["--runtime", runtime]);
+        let mut old = server.sign_in("ann", "pw");
 
         // One that is taken: nothing changes, the name no more than the listeners.
         let taken = TcpListener::bind(any).expect("a port is free");

@@ -85,7 +85,7 @@ pub fn run(root: &Path, what: &str, seed: u64, steps: u32, record: bool) -> Vec<
     let said = std::fs::read_to_string(&output).unwrap();
     assert!(
         succeeded,
-        "the child {what} with seed {seed} failed or took more than 5 minutes:\n{said}"
+        "the child {what} with seed {seed} failed or took more than 15 minutes:\n{said}"
     );
     if record {
         log::read(&notes)
@@ -95,7 +95,7 @@ pub fn run(root: &Path, what: &str, seed: u64, steps: u32, record: bool) -> Vec<
 }
 
 fn wait(mut child: Child) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(300);
+    let deadline = Instant::now() + Duration::from_secs(900);
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.success();
