@@ -245,6 +245,39 @@ fn every_operation_may_fail_in_every_way() {
     }
 }
 
+/// The messages that had changed are named, though the store fails behind them (RFC 7162 §3.1.3).
+#[test]
+fn a_store_that_fails_half_way_says_what_had_changed() {
+    for uid in ["", "UID "] {
+        let mut config = Config::default();
+        config.plaintext_login = true;
+        config.limits.store_window = 2;
+        let mut server = Server::new();
+        server.session = Session::new(Arc::new(config), Peer::default(), [0; 32], NOW);
+        for command in [
+            LOGIN,
+            MAIL,
+            MAIL,
+            MAIL,
+            SELECT,
+            "STORE 2 +FLAGS.SILENT (\\Seen)",
+        ] {
+            server.command(command);
+        }
+        (server.failing, server.passes) = (Some(("SetFlags", ErrorKind::OverQuota)), 1);
+        let store = format!("{uid}STORE 1:3 (UNCHANGEDSINCE 4) +FLAGS (\\Flagged)");
+        let said = server.command(&store);
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(server.failed, 1, "{said}");
+        assert!(said.contains("* 1 FETCH (UID 1 FLAGS (\\Flagged"), "{said}");
+        let [.., warning, tagged] = lines[..] else {
+            panic!("{said}")
+        };
+        assert!(warning.starts_with("* NO [OVERQUOTA] "), "{said}");
+        assert!(tagged.starts_with("t NO [MODIFIED 2] "), "{said}");
+    }
+}
+
 /// Those that have no command of their own to refuse: nothing is said of it, and the session goes on.
 #[test]
 fn what_the_session_does_besides_may_fail() {

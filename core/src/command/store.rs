@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use crate::ast::SequenceSet;
 use crate::command::{completed, reply, spans};
-use crate::effect::{FlagOp, FlagsSet, SetFlags};
+use crate::effect::{FlagOp, FlagsSet, SetFlags, StoreError};
 use crate::flag::{FlagNames, Flags};
 use crate::id::{ModSeq, Uid};
 use crate::response::{self, Code};
@@ -169,17 +169,41 @@ impl Storing {
         out.put(b")\r\n");
     }
 
+    /// The store failed; of the windows before the client is to know what was refused there (RFC 7162 §3.1.3), which leaves no place in the tagged
+    /// answer for why: a warning says it (RFC 9051 §7.1.2).
+    fn failed(&mut self, s: &mut Session, error: &StoreError) -> Step {
+        // Whether a silent change was made before, NO does not say.
+        if let (true, Some(selected)) = (self.change.silent, &mut s.selected) {
+            selected.forget(self.told);
+        }
+        let failed = s.failed("SetFlags", error);
+        Step::Done(match self.modified() {
+            Some(modified) => {
+                response::warning(&mut s.out, &failed.text);
+                let text =
+                    "These had changed, and the store failed before all others were looked at";
+                Done::no(text).with(Some(modified))
+            }
+            None => failed,
+        })
+    }
+
+    /// What was refused so far, if anything was.
+    fn modified(&mut self) -> Option<Code> {
+        let refused = core::mem::take(&mut self.refused);
+        (refused.len() > 0).then(|| Code::modified(self.uid, refused))
+    }
+
     fn done(&mut self) -> Done {
-        let name = if self.uid { "UID STORE" } else { "STORE" };
-        if self.refused.len() > 0 {
-            let refused = core::mem::take(&mut self.refused);
+        if let Some(modified) = self.modified() {
+            let name = if self.uid { "UID STORE" } else { "STORE" };
             let text = alloc::format!("{name} completed but for these");
             // Some were gone as well (RFC 7162 §3.1.3, example 11).
             let done = match self.gone && !self.uid {
                 true => Done::no(text),
                 false => Done::ok(text),
             };
-            return done.with(Some(Code::modified(self.uid, refused)));
+            return done.with(Some(modified));
         }
         if self.gone && !self.uid {
             return Done::no("[EXPUNGEISSUED] Some of the messages are gone");
@@ -193,13 +217,7 @@ impl Task for Storing {
         match (input, self.telling.take()) {
             (Input::Reply(outcome), _) => match reply::<SetFlags>(outcome) {
                 Ok(set) => self.replied(s, set),
-                Err(error) => {
-                    // Whether a silent change was made before, NO does not say.
-                    if let (true, Some(selected)) = (self.change.silent, &mut s.selected) {
-                        selected.forget(self.told);
-                    }
-                    Step::Done(s.failed("SetFlags", &error))
-                }
+                Err(error) => self.failed(s, &error),
             },
             (_, Some((set, told))) => self.tell(s, set, told),
             (_, None) => Step::Input,

@@ -163,6 +163,13 @@ pub(crate) fn ok_id(out: &mut Output, name: &str, id: &dyn core::fmt::Display) {
     let _ = write!(out, "{name} ({id})");
 }
 
+/// `* NO text`: a warning (RFC 9051 §7.1.2); the text may begin with a response code.
+pub(crate) fn warning(out: &mut Output, text: &str) {
+    out.put(b"* NO ");
+    out.put_str(text);
+    out.put(b"\r\n");
+}
+
 /// `* OK [code] text`.
 pub(crate) fn ok_code(out: &mut Output, code: core::fmt::Arguments<'_>, text: &str) {
     // Writing to `Output` cannot fail.
