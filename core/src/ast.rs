@@ -90,7 +90,7 @@ pub enum Command {
         /// What is asked.
         items: Vec<StatusItem>,
     },
-    /// APPEND up to, not including, its first message literal; the rest follows as [`AppendPart`]s.
+    /// APPEND up to, not including, its first message literal; each message is an [`AppendMessage`].
     Append {
         /// The target.
         mailbox: Bytes,
@@ -246,22 +246,13 @@ pub enum StatusItem {
     AppendLimit,
 }
 
-/// What precedes one message of APPEND: flags, date, and the literal's announcement; or the end of the command.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AppendPart {
-    /// A message of the literal that ends this piece of the command.
-    Message {
-        /// Its flags.
-        flags: FlagNames,
-        /// INTERNALDATE.
-        date: Option<DateTime>,
-        /// `literal8` (RFC 3516), where NUL may occur.
-        binary: bool,
-        /// UTF8 (~{…}) data extension of RFC 9755.
-        utf8: bool,
-    },
-    /// The closing CRLF.
-    End,
+/// What precedes the literal of one message of APPEND (RFC 9051 §9 `append-message`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AppendMessage {
+    /// Its flags.
+    pub flags: FlagNames,
+    /// INTERNALDATE.
+    pub date: Option<DateTime>,
 }
 
 /// SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182).

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_core::ast::Command;
 use pillarbox_core::limits::Limits;
 use pillarbox_core::parse::{
-    Context, ParseErrorKind, parse_append_head, parse_append_next, parse_command, parse_tag,
+    Context, ParseErrorKind, parse_append_end, parse_append_head, parse_append_next, parse_command, parse_tag,
 };
 use pillarbox_fuzz::print::print;
 
@@ -27,8 +27,9 @@ fuzz_target!(|frame: &[u8]| {
         if let (Ok(command), true) = (&here, authenticated) {
             again(command, &cx);
         }
-        let _ = parse_append_head(&within, false, &cx);
-        let _ = parse_append_next(&within, Some(true), &cx);
+        let _ = parse_append_head(&within, &cx);
+        let _ = parse_append_next(&within, &cx);
+        let _ = parse_append_end(&within, &cx);
     }
 });
 

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::ast::AppendPart;
+use crate::ast::AppendMessage;
 use crate::command::mailboxes::differs;
 use crate::command::{list, name, reply, skip};
 use crate::effect::{
@@ -25,7 +25,7 @@ struct Append {
     /// The name as it was sent, where it is not in its normal form.
     old_name: Option<Bytes>,
     messages: Vec<NewMessage>,
-    coming: Option<(AppendPart, Literal)>,
+    coming: Option<(AppendMessage, Literal)>,
     at: At,
     /// Set when the command failed: uploads are given up, then this is the answer.
     failure: Option<Done>,
@@ -51,7 +51,7 @@ pub(crate) fn begin(s: &mut Session, piece: &Bytes, literal: Literal) -> Box<dyn
         limits: &limits,
         authenticated: true,
     };
-    let (mailbox, part) = match parse::parse_append_head(piece, literal.binary, &cx) {
+    let (mailbox, message) = match parse::parse_append_head(piece, &cx) {
         Ok(head) => head,
         Err(error) => return refuse(s, literal, bad(&error)),
     };
@@ -68,7 +68,7 @@ pub(crate) fn begin(s: &mut Session, piece: &Bytes, literal: Literal) -> Box<dyn
         at: At::Beginning,
         failure: None,
     };
-    match append.announce(s, part, literal) {
+    match append.announce(s, message, literal) {
         Ok(()) => Box::new(append),
         Err(done) => refuse(s, literal, done),
     }
@@ -101,7 +101,7 @@ impl Append {
     fn announce(
         &mut self,
         s: &mut Session,
-        part: AppendPart,
+        message: AppendMessage,
         literal: Literal,
     ) -> Result<(), Done> {
         if self.messages.len() >= s.config.limits.append_messages {
@@ -123,14 +123,14 @@ impl Append {
             name: self.name.clone(),
             size: literal.size,
         };
-        self.coming = Some((part, literal));
+        self.coming = Some((message, literal));
         self.at = At::Beginning;
         let _ = s.ask(begin);
         Ok(())
     }
 
     fn begun(&mut self, s: &mut Session, upload: UploadId) -> Step {
-        let Some((AppendPart::Message { flags, date, .. }, literal)) = self.coming.take() else {
+        let Some((AppendMessage { flags, date }, literal)) = self.coming.take() else {
             return self.fail(s, Done::no("[SERVERBUG] No message was announced"));
         };
         self.messages.push(NewMessage {
@@ -201,19 +201,17 @@ impl Append {
             authenticated: true,
         };
         match frame {
-            Frame::Line(line) => match parse::parse_append_next(&line, None, &cx) {
-                Ok(_) => self.commit(s),
+            Frame::Line(line) => match parse::parse_append_end(&line, &cx) {
+                Ok(()) => self.commit(s),
                 Err(error) => self.fail(s, bad(&error)),
             },
-            Frame::Append(piece, literal) => {
-                match parse::parse_append_next(&piece, Some(literal.binary), &cx) {
-                    Ok(part) => match self.announce(s, part, literal) {
-                        Ok(()) => Step::Wait,
-                        Err(done) => self.fail_and_skip(s, Some(literal), done),
-                    },
-                    Err(error) => self.fail_and_skip(s, Some(literal), bad(&error)),
-                }
-            }
+            Frame::Append(piece, literal) => match parse::parse_append_next(&piece, &cx) {
+                Ok(message) => match self.announce(s, message, literal) {
+                    Ok(()) => Step::Wait,
+                    Err(done) => self.fail_and_skip(s, Some(literal), done),
+                },
+                Err(error) => self.fail_and_skip(s, Some(literal), bad(&error)),
+            },
             Frame::Continue => {
                 s.out.put(b"+ Go on\r\n");
                 Step::Again

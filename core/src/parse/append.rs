@@ -6,53 +6,51 @@ use super::cursor::{Cursor, Parsed, syntax};
 use super::lex;
 use super::sync::flag_list;
 use super::{Context, ParseError};
-use crate::ast::AppendPart;
+use crate::ast::AppendMessage;
 use crate::date::DateTime;
-use crate::flag::FlagNames;
 
-/// The piece from the command's name to the first message literal, whose announcement is cut off; `binary`: it is a `literal8`.
+/// The piece from the command's name to the first message literal, whose announcement is cut off.
 ///
 /// # Errors
 /// What was expected, where the grammar was broken.
 pub fn parse_append_head(
     piece: &Bytes,
-    binary: bool,
     cx: &Context<'_>,
-) -> Result<(Bytes, AppendPart), ParseError> {
+) -> Result<(Bytes, AppendMessage), ParseError> {
     let mut c = Cursor::new(piece, cx);
     c.expect(b"APPEND ", "Expected APPEND")?;
     let mailbox = c.astring("Expected a mailbox name")?;
-    Ok((mailbox, message(&mut c, binary)?))
+    Ok((mailbox, message(&mut c)?))
 }
 
-/// A later piece: the end of the command (`None`), or what comes before the next message literal.
+/// A later piece: what comes before the next message literal.
 ///
 /// # Errors
 /// What was expected, where the grammar was broken.
-pub fn parse_append_next(
-    piece: &Bytes,
-    literal: Option<bool>,
-    cx: &Context<'_>,
-) -> Result<AppendPart, ParseError> {
-    let mut c = Cursor::new(piece, cx);
-    match literal {
-        Some(binary) => message(&mut c, binary),
-        None => c.end().map(|()| AppendPart::End),
-    }
+pub fn parse_append_next(piece: &Bytes, cx: &Context<'_>) -> Result<AppendMessage, ParseError> {
+    message(&mut Cursor::new(piece, cx))
+}
+
+/// The last piece: what follows the last message.
+///
+/// # Errors
+/// It is not the end of the command.
+pub fn parse_append_end(piece: &Bytes, cx: &Context<'_>) -> Result<(), ParseError> {
+    Cursor::new(piece, cx).end()
 }
 
 /// append-message = [SP flag-list] [SP date-time] SP append-data
-fn message(c: &mut Cursor<'_>, binary: bool) -> Parsed<AppendPart> {
-    let (mut flags, mut date) = (FlagNames::default(), None);
+fn message(c: &mut Cursor<'_>) -> Parsed<AppendMessage> {
+    let mut message = AppendMessage::default();
     c.space()?;
     if c.peek() == Some(b'(') {
-        flags = flag_list(c)?;
+        message.flags = flag_list(c)?;
         c.space()?;
     }
     if c.peek() == Some(b'"') {
         let (text, _) = c.take(lex::quoted, "Expected a date")?;
-        date = DateTime::parse(text);
-        if date.is_none() {
+        message.date = DateTime::parse(text);
+        if message.date.is_none() {
             return syntax("Expected a date such as \"17-Jul-1996 02:44:25 -0700\"");
         }
         c.space()?;
@@ -60,10 +58,5 @@ fn message(c: &mut Cursor<'_>, binary: bool) -> Parsed<AppendPart> {
     if !c.at_end() {
         return syntax("Expected flags, a date or a message literal");
     }
-    Ok(AppendPart::Message {
-        flags,
-        date,
-        binary,
-        utf8: false,
-    })
+    Ok(message)
 }

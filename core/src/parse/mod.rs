@@ -9,7 +9,7 @@ mod list;
 mod search;
 mod sync;
 
-pub use append::{parse_append_head, parse_append_next};
+pub use append::{parse_append_end, parse_append_head, parse_append_next};
 pub use command::{command_name, parse_command};
 
 use crate::limits::Limits;

@@ -55,8 +55,6 @@ pub(crate) struct Literal {
     pub size: u64,
     /// `{n}`: the client waits for `+`.
     pub synchronizing: bool,
-    /// `~{n}`: NUL may occur.
-    pub binary: bool,
 }
 
 /// What the client sent next.
@@ -513,14 +511,14 @@ fn announcement(line: &[u8]) -> Announced {
         n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
     });
     let at = open - 1;
-    let binary = at > 0 && line[at - 1] == b'~';
+    // `literal8` (RFC 3516).
+    let tilde = at > 0 && line[at - 1] == b'~';
     Announced::Literal(
         Literal {
             size,
             synchronizing,
-            binary,
         },
-        at - usize::from(binary),
+        at - usize::from(tilde),
     )
 }
 

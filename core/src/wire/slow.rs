@@ -177,7 +177,6 @@ impl<'a> Slow<'a> {
         let literal = Literal {
             size,
             synchronizing,
-            binary,
         };
         if is_message(before) {
             return self.message(before.to_vec(), literal, end + 2);

@@ -83,14 +83,11 @@ pub(super) fn field_names(frame: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     names.collect::<Vec<_>>().into_iter()
 }
 
-/// A piece of APPEND without the announcement at its end, and whether that is one of a `literal8`.
-pub(super) fn announced(octets: &[u8]) -> Option<(&[u8], bool)> {
+/// A piece of APPEND without the announcement at its end, of a `literal8` too.
+pub(super) fn announced(octets: &[u8]) -> Option<&[u8]> {
     let open = octets.iter().rposition(|b| *b == b'{')?;
     let piece = &octets[..open];
-    match piece.strip_suffix(b"~") {
-        Some(piece) => Some((piece, true)),
-        None => Some((piece, false)),
-    }
+    Some(piece.strip_suffix(b"~").unwrap_or(piece))
 }
 
 /// Base64 of names and passwords: filler of the same lengths, in base64 again. What is none stays none.

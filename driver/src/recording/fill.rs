@@ -179,16 +179,16 @@ impl Filler {
     }
 
     fn append(&self, octets: &[u8], authenticated: bool) -> Vec<u8> {
-        let Some((piece, binary)) = commands::announced(octets) else {
+        let Some(piece) = commands::announced(octets) else {
             return commands::unknown(octets);
         };
         let piece = Bytes::copy_from_slice(piece);
         let context = self.context(authenticated);
-        let is_next = parse::parse_append_next(&piece, Some(binary), &context).is_ok();
+        let is_next = parse::parse_append_next(&piece, &context).is_ok();
         let is_head = || {
             let rest =
                 parse::parse_tag(&piece, &self.limits).map(|(_, rest)| piece.slice_ref(rest));
-            rest.is_some_and(|rest| parse::parse_append_head(&rest, binary, &context).is_ok())
+            rest.is_some_and(|rest| parse::parse_append_head(&rest, &context).is_ok())
         };
         if is_next || is_head() {
             return octets.to_vec();
