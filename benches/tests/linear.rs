@@ -194,6 +194,33 @@ fn list(names: usize, levels: usize) -> Duration {
     tries.min().unwrap_or_default()
 }
 
+/// The lesser CPU time of two tries to look for so many fields in a header that has as many, each of a name of its own.
+fn fields(count: usize) -> Duration {
+    let header: String = (0..count).map(|n| format!("k{n}: x\r\n")).collect();
+    let keys: String = (0..count).map(|n| format!(" HEADER k{n} x")).collect();
+    let literal = format!("{{{}+}}\r\n{header}\r\n", header.len() + 2);
+    let tries = (0..2).map(|_| {
+        let mut attack = Attack::new(Arc::new(Memory::new()), true);
+        attack.stores = true;
+        attack.send(b"a LOGIN tim pw\r\n");
+        attack.send(format!("b APPEND INBOX {literal}\r\nb SELECT INBOX\r\n").as_bytes());
+        attack.keeps = true;
+        let begun = of_thread();
+        attack.send(format!("c UID SEARCH{keys}\r\n").as_bytes());
+        let took = of_thread() - begun;
+        let said = String::from_utf8_lossy(&attack.said);
+        assert!(said.starts_with("* SEARCH 1\r\nc OK "), "{said}");
+        took
+    });
+    tries.min().unwrap_or_default()
+}
+
+#[test]
+fn fields_to_look_for_are_linear_in_those_there_are() {
+    let count = 700;
+    in_proportion("fields", count, fields(count), fields(4 * count));
+}
+
 #[test]
 fn a_part_in_pieces_is_linear_in_its_size() {
     let pieces = 16;

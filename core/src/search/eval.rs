@@ -1,19 +1,19 @@
 //! Runs a program on one message: an explicit stack, what costs nothing first, octets only when they decide.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::header::{Asked, Header};
 use super::read::Reader;
-use super::text::{Needle, fold};
+use super::text::Needle;
 use super::{Leaf, Program, Step, When};
 use crate::date::{Date, DateTime};
 use crate::effect::StoreError;
 use crate::flag::{Flags, find_keyword};
 use crate::id::{EmailId, ModSeq, ThreadId, Uid};
-use crate::message::{TextPart, decode_header, header_fields, sent_date};
+use crate::message::{TextPart, sent_date};
 
 /// A message that a search looks at; only [`Candidate::read`] costs more than a row.
 pub trait Candidate {
@@ -113,42 +113,26 @@ impl Program {
         reader: &mut Reader<'_>,
         answers: &mut [Option<bool>],
     ) -> Result<(), StoreError> {
-        let (mut dates, mut texts, mut names) = (false, false, Vec::new());
+        let (mut dates, mut asked) = (false, Asked::default());
         for (leaf, _) in self.open(answers) {
             match leaf {
                 Leaf::Sent(..) => dates = true,
-                Leaf::Text(_) => texts = true,
-                Leaf::Header(name, _) => names.push(name.as_bytes()),
+                Leaf::Text(_) => asked.lines(),
+                Leaf::Header(name, _) => asked.field(name),
                 _ => {}
             }
         }
-        if !dates && !texts && names.is_empty() {
+        if !dates && asked.is_empty() {
             return Ok(());
         }
-        let header = reader.header()?;
-        let day = dates.then(|| sent_date(&header)).flatten();
-        let named = |field: &[u8]| names.iter().any(|n| n.eq_ignore_ascii_case(field));
-        let fields = folded_fields(&header, |name| texts || named(name));
+        let octets = reader.header()?;
+        let day = dates.then(|| sent_date(&octets)).flatten();
+        let header = Header::new(&octets, &asked);
         for (leaf, answer) in self.open(answers) {
             *answer = match leaf {
                 Leaf::Sent(when, date) => Some(day.is_some_and(|day| compare(*when, day, *date))),
-                Leaf::Header(name, text) => {
-                    let wanted = fold(text);
-                    let named = |f: &&Field| f.name.eq_ignore_ascii_case(name);
-                    Some(
-                        fields
-                            .iter()
-                            .filter(named)
-                            .any(|f| f.value.contains(&wanted)),
-                    )
-                }
-                Leaf::Text(text) => {
-                    let wanted = fold(text);
-                    fields
-                        .iter()
-                        .any(|f| f.line().contains(&wanted))
-                        .then_some(true)
-                }
+                Leaf::Header(name, text) => Some(header.has(name, text)),
+                Leaf::Text(text) => header.contains(text).then_some(true),
                 _ => None,
             };
         }
@@ -192,41 +176,6 @@ impl Program {
     }
 }
 
-/// A header field in the form in which texts are compared.
-struct Field {
-    name: String,
-    value: String,
-}
-
-impl Field {
-    fn line(&self) -> String {
-        alloc::format!("{}:{}", self.name, self.value)
-    }
-}
-
-/// The fields with encoded words decoded and case folded; white space behind the colon belongs to the text.
-pub(super) fn folded_lines(header: &[u8]) -> String {
-    let lines = folded_fields(header, |_| true);
-    lines
-        .iter()
-        .flat_map(|f| [f.line(), String::from("\n")])
-        .collect()
-}
-
-fn folded_fields(header: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<Field> {
-    header_fields(header)
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, value)| {
-            let space = value.starts_with(b" ") || value.starts_with(b"\t");
-            let space = if space { " " } else { "" };
-            Field {
-                name: fold(&String::from_utf8_lossy(name)),
-                value: fold(&alloc::format!("{space}{}", decode_header(value))),
-            }
-        })
-        .collect()
-}
-
 fn cheap(leaf: &Leaf, c: &dyn Candidate) -> Option<bool> {
     Some(match leaf {
         Leaf::All => true,
@@ -261,7 +210,7 @@ fn compare(when: When, day: Date, with: Date) -> bool {
 mod tests {
     use super::*;
     use crate::flag::SystemFlags;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
     use alloc::vec;
 
     struct Mail(&'static [u8], u32);

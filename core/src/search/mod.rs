@@ -1,6 +1,7 @@
 //! What SEARCH looks for, as a flat program in postfix order: no recursion to build, run or drop it.
 
 mod eval;
+mod header;
 mod read;
 mod text;
 

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::eval::{Candidate, folded_lines};
+use super::eval::Candidate;
+use super::header;
 use super::text::{Folded, Needle};
 use crate::effect::StoreError;
 use crate::message::{CharsetDecoder, Decoder, Encoding, TextPart};
@@ -49,8 +50,8 @@ impl<'a> Reader<'a> {
     ) -> Result<(), StoreError> {
         needles.iter_mut().for_each(|n| n.begin());
         if part.header {
-            let header = self.gather(part.span.start, part.span.end)?;
-            let lines = folded_lines(&header);
+            let octets = self.gather(part.span.start, part.span.end)?;
+            let lines = header::lines(&octets);
             needles.iter_mut().for_each(|n| n.feed(lines.as_bytes()));
             return Ok(());
         }
