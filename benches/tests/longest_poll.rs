@@ -88,6 +88,24 @@ fn a_poll_tells_a_part_of_what_changed() {
     }
 }
 
+/// Sections of which there are very many: others have their turn after each megabyte that they are looked for in.
+#[test]
+fn a_poll_looks_through_a_part_of_what_sections_are_in() {
+    let (header, sections) = ("X: y\r\n".repeat(10_000), 300);
+    let message = format!("{{{}+}}\r\n{header}\r\n", header.len() + 2);
+    for section in ["BODY.PEEK[HEADER.FIELDS (z)]", "BINARY.SIZE[1]"] {
+        let mut attack = Attack::signed_in(true);
+        attack.stores = true;
+        attack.send(format!("a APPEND INBOX {message}\r\nb NOOP\r\n").as_bytes());
+        attack.polls = Polls::default();
+        let sections_of_it = vec![section; sections].join(" ");
+        attack.send(format!("c UID FETCH 101 ({sections_of_it})\r\n").as_bytes());
+        let turns = attack.polls.count as usize;
+        let least = sections * header.len() / (1 << 20);
+        assert!(turns > least, "{section}: {turns} polls, not {least}");
+    }
+}
+
 /// LIST of very many mailboxes.
 #[test]
 fn a_poll_lists_a_part_of_the_mailboxes() {

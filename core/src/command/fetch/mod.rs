@@ -23,6 +23,8 @@ use row::RowWriter;
 
 /// Messages whose \Seen is set before their bodies are read.
 const SEEN_WINDOW: u64 = 100;
+/// Octets of headers and bodies that are looked through before others have their turn: a few milliseconds. Thousands of sections may be asked for.
+const WORK: usize = 1 << 20;
 
 #[derive(Debug)]
 struct Fetching {
@@ -326,6 +328,7 @@ impl Fetching {
     }
 
     fn write_rows(&mut self, s: &mut Session) -> Step {
+        let mut work = WORK;
         loop {
             if s.out.len() >= s.config.limits.output_high_water {
                 return Step::Again;
@@ -337,7 +340,7 @@ impl Fetching {
                 self.rows = Vec::new();
                 return self.next_page(s);
             };
-            match writer.write(s, row, &self.items) {
+            match writer.write(s, row, &self.items, &mut work) {
                 row::Written::Row => {
                     if writer.undecodable {
                         self.trouble = Some(StoreError::new(
@@ -349,6 +352,7 @@ impl Fetching {
                     self.row += 1;
                 }
                 row::Written::Full => return Step::Again,
+                row::Written::Later => return Step::Yield,
                 row::Written::Read(_) if self.needs_ahead() => return Step::Wait,
                 row::Written::Read(read) => {
                     self.at = At::Body;

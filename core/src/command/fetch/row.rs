@@ -33,6 +33,8 @@ pub(super) enum Written {
     Row,
     /// There is no more room in the output.
     Full,
+    /// There is room, and others are to have their turn.
+    Later,
     /// These octets are needed.
     Read(Range),
 }
@@ -94,7 +96,14 @@ impl RowWriter {
         }
     }
 
-    pub(super) fn write(&mut self, s: &mut Session, row: &Row, items: &[FetchItem]) -> Written {
+    /// `work`: octets that may still be looked through before others have their turn.
+    pub(super) fn write(
+        &mut self,
+        s: &mut Session,
+        row: &Row,
+        items: &[FetchItem],
+        work: &mut usize,
+    ) -> Written {
         if !self.begun {
             self.begun = true;
             response::fetch_head(&mut s.out, self.seq);
@@ -104,6 +113,10 @@ impl RowWriter {
                 if s.out.len() >= s.config.limits.output_high_water {
                     return Written::Full;
                 }
+                if *work == 0 {
+                    return Written::Later;
+                }
+                *work = work.saturating_sub(looked_through(row, item));
                 if self.separate {
                     s.out.put(b" ");
                 }
@@ -335,6 +348,16 @@ impl Body {
         if let (Some(known), Some(selected)) = (known, &mut s.selected) {
             selected.part = Some(Box::new(known));
         }
+    }
+}
+
+/// Octets of a row that an item is looked for in, at the most: what does not come with the row is asked for window by window.
+fn looked_through(row: &Row, item: &FetchItem) -> usize {
+    match item {
+        FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => {
+            row.header.len() + row.inline.as_ref().map_or(0, Bytes::len)
+        }
+        _ => 0,
     }
 }
 
