@@ -1,6 +1,7 @@
 //! The selected mailbox as this client believes it: UIDs in order, and the only place where sequence numbers live.
 
 mod blocks;
+mod members;
 mod numbers;
 
 use alloc::vec::Vec;
