@@ -16,7 +16,8 @@ use crate::mailbox::MailboxName;
 use crate::parse::{self, Context};
 use crate::response::Code;
 use crate::session::{CloseReason, Done, Input, Session, Step, Task, bad};
-use crate::wire::frame::{Frame, Literal};
+use crate::wire::announce::Literal;
+use crate::wire::frame::Frame;
 
 /// One APPEND: messages so far, and the one that is coming.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use crate::command;
 use crate::parse::{self, Context, ParseError, ParseErrorKind};
 use crate::schedule::{self, Needs, Row, Tell};
 use crate::session::CloseReason;
-use crate::wire::frame::{Frame, Literal, Refusal};
+use crate::wire::announce::Literal;
+use crate::wire::frame::{Frame, Refusal};
 
 /// Octets of a line that may as well stay in memory as long as its tag.
 const SHORT: usize = 4096;

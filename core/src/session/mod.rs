@@ -7,7 +7,7 @@ mod run;
 mod selected;
 mod timer;
 
-pub use crate::wire::frame::{Taken, TakenAs};
+pub use crate::wire::taken::{Taken, TakenAs};
 pub use api::{
     Action, Bye, CloseReason, Condition, Config, Event, Peer, Switch, Switched, TlsFacts,
 };

@@ -1,37 +1,13 @@
 //! Cuts the client's octets into frames. Each octet is scanned once, and the framer alone decides where a literal begins and ends,
 //! whatever becomes of its command (RFC 9051 §2.2.1, §4.3; RFC 7888).
 
+mod skip;
+
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Octets of the client that a session took, in the order they came; see [`Session::note_taken`](crate::session::Session::note_taken).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Taken {
-    /// How many.
-    pub octets: usize,
-    /// For what.
-    pub kind: TakenAs,
-}
-
-/// What octets of the client were taken for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum TakenAs {
-    /// A whole command, or what follows the last message of an APPEND, with its literals and CRLF.
-    Command,
-    /// A line that is no command: a SASL response, or what ends IDLE.
-    Line,
-    /// A piece of APPEND with the announcement of a message and CRLF.
-    Append,
-    /// Octets of a message.
-    Message,
-    /// The beginning of a command that broke a bound.
-    Refused,
-    /// More of it, or of a message that was refused.
-    Skipped,
-    /// What came before another layer was put in place.
-    Residue,
-}
+use super::announce::{Announced, Literal, announcement, is_message_literal};
+use super::taken::{Taken, TakenAs};
 
 /// Bounds in force for the next command.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +22,6 @@ pub(crate) struct Bounds {
     pub literals: u64,
     /// Octets of its lines skipped before that.
     pub skip: u64,
-}
-
-/// A literal as announced at the end of a line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Literal {
-    /// Its octets.
-    pub size: u64,
-    /// `{n}`: the client waits for `+`.
-    pub synchronizing: bool,
 }
 
 /// What the client sent next.
@@ -117,9 +84,6 @@ pub(crate) struct Framer {
     /// What octets were taken for, where somebody asks.
     taken: Option<Vec<Taken>>,
 }
-
-/// Digits of a literal's size; the announcement then fits what is remembered of a skipped line.
-const MAX_DIGITS: usize = 20;
 
 /// Up to here the buffer doubles when it grows.
 const DOUBLES: usize = 256 << 10;
@@ -342,28 +306,6 @@ impl Framer {
         Step::Again
     }
 
-    /// Skips a line that began at `start`, of which the octets up to `seen` are here, its LF not among them.
-    fn refuse(&mut self, refusal: Refusal, start: usize, seen: usize) -> Step {
-        self.begin_skipping(self.head(), refusal, seen);
-        let command = self.buffer.split_to(seen);
-        self.remember(&command[start..]);
-        self.scanned = 0;
-        self.mode = Mode::SkipLine;
-        Step::Again
-    }
-
-    fn begin_skipping(&mut self, head: Bytes, refusal: Refusal, seen: usize) {
-        self.refused = Some((head, refusal));
-        self.skipped = seen as u64;
-        self.swallowed = 0;
-        self.tail_len = 0;
-    }
-
-    fn swallow(&mut self, size: u64) {
-        self.swallowed = self.swallowed.saturating_add(size);
-        self.mode = Mode::SkipLiteral { left: size };
-    }
-
     fn head(&self) -> Bytes {
         Bytes::copy_from_slice(&self.buffer[..self.buffer.len().min(HEAD)])
     }
@@ -395,69 +337,6 @@ impl Framer {
             _ => 0,
         }
     }
-
-    fn remember(&mut self, octets: &[u8]) {
-        for &octet in &octets[octets.len().saturating_sub(self.tail.len())..] {
-            if self.tail_len == self.tail.len() {
-                self.tail.copy_within(1.., 0);
-                self.tail_len -= 1;
-            }
-            self.tail[self.tail_len] = octet;
-            self.tail_len += 1;
-        }
-    }
-
-    fn skip_line(&mut self, bounds: Bounds) -> Step {
-        loop {
-            let Some(lf) = memchr::memchr(b'\n', &self.buffer) else {
-                let rest = core::mem::take(&mut self.buffer);
-                self.skipped += rest.len() as u64;
-                self.remember(&rest);
-                return if self.skipped > bounds.skip {
-                    self.skipped_too_much()
-                } else {
-                    Step::More
-                };
-            };
-            let line = self.buffer.split_to(lf + 1);
-            self.skipped += line.len() as u64;
-            self.remember(&line[..lf]);
-            if self.skipped > bounds.skip {
-                return self.skipped_too_much();
-            }
-            if self.tail[..self.tail_len].last() == Some(&b'\r') {
-                return self.skipped_line(bounds);
-            }
-            self.remember(b"\n");
-        }
-    }
-
-    /// A whole line was skipped: the refused command ends here, unless a literal follows.
-    fn skipped_line(&mut self, bounds: Bounds) -> Step {
-        let announced = announcement(&self.tail[..self.tail_len - 1]);
-        self.tail_len = 0;
-        match announced {
-            Announced::Literal(literal, _) if !literal.synchronizing => {
-                self.swallow(literal.size);
-                if literal.size > bounds.swallow || self.swallowed > bounds.literals {
-                    return self.skipped_too_much();
-                }
-                Step::Again
-            }
-            Announced::Lost => self.skipped_too_much(),
-            Announced::Literal(..) | Announced::None => {
-                self.mode = Mode::Line { start: 0 };
-                self.skipped = 0;
-                let (head, refusal) = self.refused.take().unwrap_or((Bytes::new(), Refusal::Line));
-                Step::Frame(Frame::Refused(head, refusal))
-            }
-        }
-    }
-
-    fn skipped_too_much(&mut self) -> Step {
-        let (head, refusal) = self.refused.take().unwrap_or((Bytes::new(), Refusal::Line));
-        Step::Frame(Frame::Lost(head, refusal))
-    }
 }
 
 /// The bound that was broken first, so that it does not depend on how many octets came at once.
@@ -476,60 +355,4 @@ enum Step {
     Frame(Frame),
     More,
     Again,
-}
-
-enum Announced {
-    None,
-    /// More digits than any number here has: where it ends is not known.
-    Lost,
-    /// The literal, and where in the line its announcement begins.
-    Literal(Literal, usize),
-}
-
-/// Reads `{n}`, `{n+}`, `~{n}` or `~{n+}` at the end of a line (RFC 9051 §9 `literal`, `literal8`; RFC 7888).
-fn announcement(line: &[u8]) -> Announced {
-    let Some(inner) = line.strip_suffix(b"}") else {
-        return Announced::None;
-    };
-    let (inner, synchronizing) = match inner.strip_suffix(b"+") {
-        Some(inner) => (inner, false),
-        None => (inner, true),
-    };
-    let digits = inner
-        .iter()
-        .rev()
-        .take_while(|b| b.is_ascii_digit())
-        .count();
-    if digits > MAX_DIGITS {
-        return Announced::Lost;
-    }
-    let open = inner.len() - digits;
-    if digits == 0 || open == 0 || inner[open - 1] != b'{' {
-        return Announced::None;
-    }
-    let size = inner[open..].iter().fold(0u64, |n, digit| {
-        n.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-    });
-    let at = open - 1;
-    // `literal8` (RFC 3516).
-    let tilde = at > 0 && line[at - 1] == b'~';
-    Announced::Literal(
-        Literal {
-            size,
-            synchronizing,
-        },
-        at - usize::from(tilde),
-    )
-}
-
-/// Whether the literal announced after `before` is a message of APPEND: either a later piece of one, or everything up to the mailbox is there.
-fn is_message_literal(before: &[u8]) -> bool {
-    if matches!(before.first(), None | Some(b' ')) {
-        return !before.is_empty();
-    }
-    let Some(space) = memchr::memchr(b' ', before) else {
-        return false;
-    };
-    let rest = &before[space + 1..];
-    rest.len() > 7 && rest[..7].eq_ignore_ascii_case(b"APPEND ")
 }

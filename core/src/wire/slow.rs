@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::frame::{Bounds, Frame, Framer, Literal, Refusal, TakenAs};
+use super::announce::Literal;
+use super::frame::{Bounds, Frame, Framer, Refusal};
+use super::taken::TakenAs;
 use crate::limits::Limits;
 use crate::parse::parse_tag;
 
