@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use crate::ast::SequenceSet;
+use crate::command::walk::Walk;
 use crate::command::{completed, name, reply, resolve, spans};
 use crate::effect::{Absent, Copied, Copy, ErrorKind, Move, StoreError};
 use crate::mailbox::MailboxName;
 use crate::response::Code;
 use crate::session::{Done, Input, Session, Step, Task};
-use crate::set::UidSet;
 
 /// A copy in one transaction, or a move in several windows.
 #[derive(Debug)]
@@ -17,9 +17,7 @@ struct Copying {
     uid: bool,
     remove: bool,
     to: MailboxName,
-    /// What the client named and was not looked up yet: of a move.
-    spans: UidSet,
-    left: UidSet,
+    walk: Walk,
     /// A window of a move took messages away.
     moved: bool,
 }
@@ -32,11 +30,11 @@ pub(crate) fn begin(
     mailbox: &Bytes,
 ) -> Step {
     let named = match remove {
-        true => spans(s, uid, set).map(|spans| (spans, UidSet::new())),
-        false => resolve(s, uid, set).map(|uids| (UidSet::new(), uids)),
+        true => spans(s, uid, set).map(Walk::new),
+        false => resolve(s, uid, set).map(Walk::at_once),
     };
-    let (spans, left) = match named {
-        Ok(named) => named,
+    let walk = match named {
+        Ok(walk) => walk,
         Err(done) => return Step::Done(done),
     };
     let to = match name(s, mailbox) {
@@ -50,8 +48,7 @@ pub(crate) fn begin(
         uid,
         remove,
         to,
-        spans,
-        left,
+        walk,
         moved: false,
     };
     let _ = copying.is_more(s);
@@ -60,15 +57,8 @@ pub(crate) fn begin(
 }
 
 impl Copying {
-    /// Whether there are messages left; looks some of them up.
     fn is_more(&mut self, s: &Session) -> bool {
-        if let Some(selected) = &s.selected {
-            let window = s.config.limits.move_window;
-            selected
-                .view
-                .refill(&mut self.left, &mut self.spans, window);
-        }
-        !self.left.is_empty()
+        self.walk.is_more(s, s.config.limits.move_window)
     }
 
     fn ask(&mut self, s: &mut Session) -> Step {
@@ -83,22 +73,19 @@ impl Copying {
             Absent::Refuse
         };
         if self.remove {
-            let rest = self.left.split_off_after(s.config.limits.move_window);
-            let uids = core::mem::replace(&mut self.left, rest);
             s.ask(Move {
                 actor,
                 mailbox,
-                uids,
+                uids: self.walk.take(s.config.limits.move_window),
                 absent,
                 to,
                 now,
             })
         } else {
-            let uids = core::mem::take(&mut self.left);
             s.ask(Copy {
                 actor,
                 mailbox,
-                uids,
+                uids: self.walk.take(u64::MAX),
                 absent,
                 to,
                 now,
@@ -155,7 +142,7 @@ impl Task for Copying {
         let outcome = match input {
             Input::Reply(outcome) => outcome,
             // The next window of a move, once there is room for what it tells.
-            _ if !self.left.is_empty() => return self.ask(s),
+            _ if self.is_more(s) => return self.ask(s),
             _ => return Step::Input,
         };
         if self.remove {

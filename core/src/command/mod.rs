@@ -14,6 +14,7 @@ mod select;
 pub(crate) mod skip;
 mod status;
 mod store;
+mod walk;
 
 use alloc::string::String;
 use bytes::Bytes;

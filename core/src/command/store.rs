@@ -3,13 +3,13 @@
 use alloc::boxed::Box;
 
 use crate::ast::SequenceSet;
+use crate::command::walk::Walk;
 use crate::command::{completed, reply, spans};
 use crate::effect::{FlagOp, FlagsSet, SetFlags, StoreError};
 use crate::flag::{FlagNames, Flags};
 use crate::id::{ModSeq, Uid};
 use crate::response::{self, Code};
 use crate::session::{Done, Enabled, Input, Selected, Session, Step, Task};
-use crate::set::UidSet;
 use crate::view::Blocks;
 use crate::wire::output::Output;
 
@@ -26,9 +26,7 @@ pub(crate) struct Change {
 struct Storing {
     uid: bool,
     change: Change,
-    /// What the client named and was not looked up yet.
-    spans: UidSet,
-    left: UidSet,
+    walk: Walk,
     refused: Blocks,
     gone: bool,
     /// What the client knew before.
@@ -51,42 +49,29 @@ pub(crate) fn begin(s: &mut Session, uid: bool, set: &SequenceSet, change: Chang
     let mut storing = Storing {
         uid,
         change,
-        spans,
-        left: UidSet::new(),
+        walk: Walk::new(spans),
         refused: Blocks::default(),
         gone: false,
         told: s.selected.as_ref().map_or(ModSeq(0), |m| m.told),
         telling: None,
     };
-    if !storing.is_more(s) {
-        return Step::Done(storing.done());
+    match storing.go_on(s) {
+        Step::Done(done) => Step::Done(done),
+        _ => Step::Become(Box::new(storing)),
     }
-    let _ = storing.ask(s);
-    Step::Become(Box::new(storing))
 }
 
 impl Storing {
-    /// Whether there are messages left; looks some of them up.
-    fn is_more(&mut self, s: &Session) -> bool {
-        if let Some(selected) = &s.selected {
-            let window = s.config.limits.store_window;
-            selected
-                .view
-                .refill(&mut self.left, &mut self.spans, window);
-        }
-        !self.left.is_empty()
-    }
-
-    fn ask(&mut self, s: &mut Session) -> Step {
-        let Some(selected) = &s.selected else {
-            return Step::Gone;
+    /// Changes the next messages, or ends.
+    fn go_on(&mut self, s: &mut Session) -> Step {
+        let window = s.config.limits.store_window;
+        let Some(selected) = s.selected.as_ref().filter(|_| self.walk.is_more(s, window)) else {
+            return Step::Done(self.done());
         };
-        let rest = self.left.split_off_after(s.config.limits.store_window);
-        let uids = core::mem::replace(&mut self.left, rest);
         s.ask(SetFlags {
             actor: s.actor(),
             mailbox: selected.mailbox,
-            uids,
+            uids: self.walk.take(window),
             op: self.change.op,
             flags: self.change.flags.clone(),
             unchanged_since: self.change.unchanged_since,
@@ -126,11 +111,7 @@ impl Storing {
         if let Some(modseq) = set.modseq {
             selected.made(modseq);
         }
-        if self.is_more(s) {
-            self.ask(s)
-        } else {
-            Step::Done(self.done())
-        }
+        self.go_on(s)
     }
 
     fn tell_row(

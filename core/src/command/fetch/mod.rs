@@ -1,5 +1,6 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5): pages of rows, each written item by item; bodies are spliced or streamed, never held whole.
 
+mod asked;
 mod pieces;
 mod row;
 mod section;
@@ -7,7 +8,8 @@ mod section;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::ast::{FetchItem, SectionText, SeqNumber, SequenceSet};
+use crate::ast::{FetchItem, SequenceSet};
+use crate::command::walk::Walk;
 use crate::command::{completed, reply, spans};
 use crate::effect::{
     Changes, ChangesSince, ErrorKind, Fetch, FetchPage, Fields, FlagOp, Outcome, ReadBody, Row,
@@ -18,6 +20,7 @@ use crate::id::{ModSeq, Uid};
 use crate::response;
 use crate::session::{CloseReason, Done, Input, Session, Step, Task};
 use crate::set::UidSet;
+use asked::{fields, needs_content, numbers, sets_seen, with_implied};
 pub(crate) use pieces::Known;
 use row::RowWriter;
 
@@ -33,9 +36,7 @@ struct Fetching {
     fields: Fields,
     changed_since: Option<ModSeq>,
     sets_seen: bool,
-    /// What the client named and was not looked up yet.
-    spans: UidSet,
-    left: UidSet,
+    walk: Walk,
     window: UidSet,
     /// Messages whose \Seen this command set: their FLAGS are told.
     seen: UidSet,
@@ -102,8 +103,7 @@ pub(crate) fn begin(
         sets_seen: !read_only && items.iter().any(sets_seen),
         items: with_implied(items, uid, changed_since.is_some()).into(),
         changed_since,
-        spans,
-        left: UidSet::new(),
+        walk: Walk::new(spans),
         window: UidSet::new(),
         seen: UidSet::new(),
         made: None,
@@ -129,53 +129,6 @@ pub(crate) fn begin(
         Step::Done(done) => Step::Done(done),
         _ => Step::Become(Box::new(fetching)),
     }
-}
-
-/// UID FETCH answers with UID, CHANGEDSINCE with MODSEQ, asked for or not (RFC 9051 §6.4.9, RFC 7162 §3.1.4.1).
-fn with_implied(mut items: Vec<FetchItem>, uid: bool, modseq: bool) -> Vec<FetchItem> {
-    if uid && !items.contains(&FetchItem::Uid) {
-        items.insert(0, FetchItem::Uid);
-    }
-    if modseq && !items.contains(&FetchItem::ModSeq) {
-        items.push(FetchItem::ModSeq);
-    }
-    items
-}
-
-fn sets_seen(item: &FetchItem) -> bool {
-    matches!(
-        item,
-        FetchItem::Section { peek: false, .. } | FetchItem::Binary { peek: false, .. }
-    )
-}
-
-/// What the store is asked for, from what the client asks for.
-fn fields(items: &[FetchItem]) -> Fields {
-    let mut fields = Fields::default();
-    for item in items {
-        fields = fields.with(match item {
-            FetchItem::Flags | FetchItem::Uid | FetchItem::ModSeq => Fields::default(),
-            FetchItem::InternalDate
-            | FetchItem::Size
-            | FetchItem::SaveDate
-            | FetchItem::EmailId
-            | FetchItem::ThreadId => Fields::META,
-            FetchItem::Envelope => Fields::ENVELOPE,
-            FetchItem::Body => Fields::BODY,
-            FetchItem::BodyStructure => Fields::BODY_STRUCTURE,
-            FetchItem::Section { section, .. } if section.path.is_empty() => match section.text {
-                SectionText::Whole => Fields::META.with(Fields::INLINE),
-                SectionText::Header | SectionText::Fields { .. } => Fields::HEADER,
-                SectionText::Text | SectionText::Mime => {
-                    Fields::META.with(Fields::STRUCTURE).with(Fields::INLINE)
-                }
-            },
-            FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => {
-                Fields::META.with(Fields::STRUCTURE).with(Fields::INLINE)
-            }
-        });
-    }
-    fields
 }
 
 impl Fetching {
@@ -232,18 +185,14 @@ impl Fetching {
         {
             selected.made(modseq);
         }
-        if let Some(selected) = &s.selected {
-            selected.view.refill(&mut self.left, &mut self.spans, 1);
-        }
-        if self.left.is_empty() {
+        if !self.walk.is_more(s, 1) {
             return Step::Done(self.done(s));
         }
         if !self.sets_seen {
-            self.window = core::mem::take(&mut self.left);
+            self.window = self.walk.take(u64::MAX);
             return self.ask_page(s);
         }
-        let rest = self.left.split_off_after(SEEN_WINDOW);
-        self.window = core::mem::replace(&mut self.left, rest);
+        self.window = self.walk.take(SEEN_WINDOW);
         match self.changed_since {
             // What did not change is not fetched, and so not seen (RFC 7162 §3.1.4.1).
             Some(_) => self.ask_rows(s, At::Changed, Fields::default()),
@@ -254,7 +203,7 @@ impl Fetching {
     /// The window is what changed in it.
     fn changed(&mut self, s: &mut Session, page: &FetchPage) -> Step {
         if let Some(resume) = page.resume {
-            self.left = self.left.union(&self.window.split_off_from(resume));
+            self.walk.put_back(&self.window.split_off_from(resume));
         }
         self.window = page.rows.iter().map(|row| row.uid).collect();
         if self.window.is_empty() {
@@ -457,23 +406,6 @@ impl Fetching {
             None => completed(self.uid, "FETCH"),
         }
     }
-}
-
-fn needs_content(fields: Fields) -> bool {
-    fields.0 & !Fields::META.0 != 0
-}
-
-/// A client's set as plain numbers, `*` being this UID.
-fn numbers(set: &SequenceSet, last: Option<Uid>) -> UidSet {
-    let SequenceSet::Ranges(ranges) = set else {
-        return UidSet::new();
-    };
-    let last = last.map_or(1, Uid::get);
-    let number = |n: &SeqNumber| match n {
-        SeqNumber::Number(n) => n.get(),
-        SeqNumber::Last => last,
-    };
-    UidSet::from_ranges(ranges.iter().map(|(a, b)| (number(a), number(b))))
 }
 
 impl Task for Fetching {
