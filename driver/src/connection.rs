@@ -1,5 +1,10 @@
 //! The one event loop: a future that moves octets, effects and replies until the session ends.
 
+#[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+mod plain;
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+mod tls;
+
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -21,8 +26,10 @@ use crate::io::{Clock, Stream};
 use crate::record::Record;
 use crate::recording::RecordedSession;
 use crate::service::{ListenerKind, Service, Summary};
+#[cfg(not(any(feature = "tls", feature = "tls-ring")))]
+use plain::Layer;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
-use crate::tls::Tls;
+use tls::Layer;
 
 /// Octets read at once; the buffer lives on the stack, so that an idle connection holds none.
 const READ: usize = 16 << 10;
@@ -66,21 +73,6 @@ enum End {
     Closed(usize),
     /// Nothing is waited for any more.
     Over,
-}
-
-/// What stands between the session and the stream.
-#[derive(Debug)]
-enum Layer {
-    Plain,
-    #[cfg(any(feature = "tls", feature = "tls-ring"))]
-    Tls {
-        tls: Box<Tls>,
-        /// The handshake's deadline; `None` when it is done.
-        handshake: Option<Tick>,
-        /// STARTTLS: the session waits for the handshake.
-        asked: bool,
-        closing: bool,
-    },
 }
 
 /// Whether a step of the loop moved anything.
@@ -278,14 +270,6 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
         }
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
-        match self.layer {
-            Layer::Plain => self.write_plain(cx, now),
-            #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            Layer::Tls { .. } => self.write_tls(cx, now),
-        }
-    }
-
     fn write_plain(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
         let mut moved = false;
         loop {
@@ -330,24 +314,20 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             }
             Poll::Ready(Ok(n)) => {
                 self.record.summary.octets_in += n as u64;
-                self.received(&buffer[..n])?;
-                Ok(true)
+                let received = self.received(&buffer[..n]);
+                if received.is_err() {
+                    self.alert(cx);
+                }
+                received.map(|()| true)
             }
             Poll::Ready(Err(e)) => Err(e),
             Poll::Pending => Ok(false),
         }
     }
 
-    fn received(&mut self, octets: &[u8]) -> io::Result<()> {
-        match &mut self.layer {
-            Layer::Plain => {
-                if let Some(mut slot) = self.session.recv_slot() {
-                    slot.put(octets);
-                }
-                Ok(())
-            }
-            #[cfg(any(feature = "tls", feature = "tls-ring"))]
-            Layer::Tls { .. } => self.received_tls(octets),
+    fn received_plain(&mut self, octets: &[u8]) {
+        if let Some(mut slot) = self.session.recv_slot() {
+            slot.put(octets);
         }
     }
 
@@ -402,209 +382,12 @@ fn is_still_sending(reason: CloseReason, heard: bool) -> bool {
     }
 }
 
-impl Service {
-    fn has_tls(&self) -> bool {
-        #[cfg(any(feature = "tls", feature = "tls-ring"))]
-        return self.tls.is_some();
-        #[cfg(not(any(feature = "tls", feature = "tls-ring")))]
-        false
-    }
-}
-
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
-    /// Puts TLS in place; octets the client sent too early belong to the handshake, never to the session.
-    fn begin_tls(&mut self, residue: &Bytes, asked: bool) -> bool {
-        let Some(Ok(tls)) = self.service.tls.as_ref().map(crate::tls::TlsConfig::begin) else {
-            return false;
-        };
-        let handshake = Some(
-            self.clock
-                .now()
-                .tick
-                .after(self.config.limits.handshake_millis),
-        );
-        self.layer = Layer::Tls {
-            tls: Box::new(tls),
-            handshake,
-            asked,
-            closing: false,
-        };
-        self.received_tls(residue).is_ok()
-    }
-
-    /// The session hears of the handshake before it is given what came behind it.
-    fn received_tls(&mut self, mut octets: &[u8]) -> io::Result<()> {
-        let mut open = true;
-        while self.handshaking()
-            && !octets.is_empty()
-            && let Layer::Tls { tls, .. } = &mut self.layer
-        {
-            open &= tls.take(&mut octets)?;
-            self.handshaken();
-        }
-        let Layer::Tls { tls, .. } = &mut self.layer else {
-            return Ok(());
-        };
-        let mut slot = self.session.recv_slot();
-        let mut put = |plain: &[u8]| {
-            if let Some(slot) = &mut slot {
-                slot.put(plain);
-            }
-        };
-        tls.drain(&mut put)?;
-        while !octets.is_empty() {
-            open &= tls.take(&mut octets)?;
-            tls.drain(&mut put)?;
-        }
-        if !open {
-            self.session.handle_eof();
-        }
-        Ok(())
-    }
-
-    fn handshaking(&self) -> bool {
-        matches!(
-            &self.layer,
-            Layer::Tls {
-                handshake: Some(_),
-                ..
-            }
-        )
-    }
-
-    fn handshake_deadline(&self) -> Option<Tick> {
-        match &self.layer {
-            Layer::Tls { handshake, .. } => *handshake,
-            Layer::Plain => None,
-        }
-    }
-
-    /// Tells the session once the handshake is done.
-    fn handshaken(&mut self) {
-        let now = self.clock.now();
-        let Layer::Tls {
-            tls,
-            handshake,
-            asked,
-            ..
-        } = &mut self.layer
-        else {
-            return;
-        };
-        if handshake.is_some() && !tls.handshaking() {
-            *handshake = None;
-            self.record.summary.tls = true;
-            if std::mem::take(asked) {
-                self.session
-                    .handle_switched(Switched::Tls(tls.facts()), now);
-            }
-        }
-    }
-
-    fn write_tls(&mut self, cx: &mut Context<'_>, now: Now) -> io::Result<Moved> {
-        let Layer::Tls {
-            tls,
-            handshake,
-            closing,
-            ..
-        } = &mut self.layer
-        else {
-            return Ok(false);
-        };
-        let mut moved = false;
-        loop {
-            let mut transmit = self.session.transmit(now);
-            while handshake.is_none() && transmit.has_remaining() {
-                let mut slices = [IoSlice::new(&[]); CHUNKS];
-                let count = gather(transmit.chunks(), &mut slices);
-                let n = tls.send(&slices[..count])?;
-                if n == 0 {
-                    break;
-                }
-                transmit.advance(n);
-            }
-            let drained = !transmit.has_remaining() && handshake.is_none();
-            if self.ended.is_some() && drained && !std::mem::replace(closing, true) {
-                tls.close();
-            }
-            if !tls.wants_write() {
-                return Ok(moved);
-            }
-            let mut writer = Writer {
-                stream: &mut self.stream,
-                cx,
-            };
-            match tls.write(&mut writer) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.record.summary.octets_out += n as u64;
-                    moved = true;
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(moved),
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    fn layer_closed(&self) -> bool {
-        match &self.layer {
-            Layer::Plain => true,
-            Layer::Tls { tls, .. } => !tls.wants_write(),
-        }
-    }
-}
-
-#[cfg(not(any(feature = "tls", feature = "tls-ring")))]
-impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
-    fn begin_tls(&mut self, _residue: &Bytes, _asked: bool) -> bool {
-        false
-    }
-
-    fn handshaking(&self) -> bool {
-        false
-    }
-
-    fn handshake_deadline(&self) -> Option<Tick> {
-        None
-    }
-
-    fn layer_closed(&self) -> bool {
-        true
-    }
-}
-
 /// Puts the first chunks into slices; how many there are.
 fn gather<'a>(chunks: impl Iterator<Item = &'a [u8]>, slices: &mut [IoSlice<'a>; CHUNKS]) -> usize {
     let pairs = slices.iter_mut().zip(chunks);
     pairs
         .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
         .count()
-}
-
-/// A stream as rustls wants to write to it.
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-struct Writer<'a, 'b, S> {
-    stream: &'a mut S,
-    cx: &'a mut Context<'b>,
-}
-
-#[cfg(any(feature = "tls", feature = "tls-ring"))]
-impl<S: Stream> io::Write for Writer<'_, '_, S> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(octets)])
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.stream.poll_write(self.cx, bufs) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {

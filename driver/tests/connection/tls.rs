@@ -128,6 +128,24 @@ fn after_starttls() {
     );
 }
 
+/// Who speaks no TLS, or none that is understood, is told so (RFC 8446 §6.2).
+#[test]
+fn what_is_no_handshake_gets_an_alert() {
+    for kind in [ListenerKind::Tls, ListenerKind::Plain] {
+        let (service, _) = service();
+        let mut client = Client::connect(&service, kind);
+        if kind == ListenerKind::Plain {
+            client.send(b"s STARTTLS\r\n");
+            assert!(client.said().contains("s OK "));
+        }
+        client.send(b"a CAPABILITY\r\n");
+        let said = client.octets();
+        const ALERT: u8 = 21;
+        assert_eq!((said.first(), said.len()), (Some(&ALERT), 7), "{said:?}");
+        assert!(client.summary.is_some(), "and that was all");
+    }
+}
+
 #[test]
 fn a_command_smuggled_in_before_the_handshake_never_runs() {
     let (service, _) = service();
