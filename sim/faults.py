@@ -42,6 +42,7 @@ PROGRAMS = {
 FEATURES = {"store": ["--features", "conformance"], "": ["--features", "runtime-smol"]}
 
 SESSION, VIEW, FRAME = "core/src/session/", "core/src/view/mod.rs", "core/src/wire/frame.rs"
+SKIP = "core/src/wire/frame/skip.rs"
 OPS, COMMAND, SQLITE = "store/src/ops/", "core/src/command/", "store/src/sqlite/"
 
 # What goes wrong, where, what stands there, what is put in its place.
@@ -62,7 +63,7 @@ FAULTS = [
     ("a break leaves uploads behind", COMMAND + "append.rs", "uploads.extend(begun.map(|upload| UploadAbort { upload }));", "let _ = begun;"),
     ("* among UIDs is the largest number", VIEW, "SeqNumber::Last => last.get(),", "SeqNumber::Last => u32::MAX,"),
     ("a number beyond the mailbox is ignored", VIEW, "                return Err(OutOfRange);", "                continue;"),
-    ("the literal of a refused command is not swallowed", FRAME, "        self.mode = Mode::SkipLiteral { left: size };", "        self.mode = Mode::SkipLiteral { left: size.min(1) };"),
+    ("the literal of a refused command is not swallowed", SKIP, "        self.mode = Mode::SkipLiteral { left: size };", "        self.mode = Mode::SkipLiteral { left: size.min(1) };"),
     ("a line is one octet longer than allowed", FRAME, "if line > bounds.line && bounds", "if line > bounds.line + 1 && bounds"),
     ("LF alone ends a line", FRAME, "if lf > 0 && self.buffer[lf - 1] == b'\\r' && self.line_start() < lf {", "if lf > 0 && self.line_start() < lf {"),
     ("COPYUID pairs in another order", "core/src/response/code.rs", "(pairs.at, pairs.copies) = (0, true);", "pairs.list.reverse();\n                (pairs.at, pairs.copies) = (0, true);"),
@@ -89,13 +90,13 @@ FAULTS = [
     ("a large message that is refused stays in the log", SQLITE + "threads.rs", "Self::Segment => pack.begun(),", "Self::Segment => pack.mark(),"),
     # Framing and parsing.
     ("a refused APPEND leaves the framer within its command", FRAME, "            self.mode = Mode::Line { start: 0 };\n            return Step::Frame(Frame::Append(piece, literal));", "            return Step::Frame(Frame::Append(piece, literal));"),
-    ("a literal announced behind a refused line is not swallowed", FRAME, "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(literal.size);", "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(0);"),
+    ("a literal announced behind a refused line is not swallowed", SKIP, "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(literal.size);", "            Announced::Literal(literal, _) if !literal.synchronizing => {\n                self.swallow(0);"),
     ("numbers above 32 bits are cut to them", "core/src/parse/lex.rs", "    match u32::try_from(n).ok().and_then(NonZeroU32::new) {", "    match NonZeroU32::new(n as u32) {"),
     # What a client is told of mail.
     ('NIL for ""', "core/src/message/quote.rs", "        Some(text) => string(out, text),", "        Some(text) if !text.is_empty() => string(out, text),\n        Some(_) => out.extend_from_slice(b\"NIL\"),"),
     ("% in LIST crosses the separator", "core/src/mailbox/pattern.rs", "'/' => &pattern.stars", "'/' => &pattern.wild"),
     ("a partial FETCH brings an octet more", COMMAND + "fetch/section.rs", "        Some((offset, length)) => (offset.min(size), offset.saturating_add(length).min(size)),", "        Some((offset, length)) => (offset.min(size), offset.saturating_add(length + 1).min(size)),"),
-    ("PEEK sets \\Seen", COMMAND + "fetch/mod.rs", "FetchItem::Section { peek: false, .. } | FetchItem::Binary { peek: false, .. }", "FetchItem::Section { .. } | FetchItem::Binary { peek: false, .. }"),
+    ("PEEK sets \\Seen", COMMAND + "fetch/asked.rs", "FetchItem::Section { peek: false, .. } | FetchItem::Binary { peek: false, .. }", "FetchItem::Section { .. } | FetchItem::Binary { peek: false, .. }"),
     ("the empty text is found in no picture", "core/src/search/eval.rs", "            *answer = Some(needle.found());\n        }\n        Ok(())", "            *answer = Some(false && needle.found());\n        }\n        Ok(())"),
     # Views and what is told of changes.
     ("UIDs are looked up late: in the mailbox, not in what was told", VIEW, "        self.intersect(&self.spans_of_uid(set))", "        self.spans_of_uid(set)"),
@@ -137,7 +138,7 @@ FAULTS = [
     ("a torn transaction counts", "store/src/pack/scan.rs", "                complete: complete && good,", "                complete: complete || good || true,"),
     ("a password is right when its beginning is", "store/src/accounts/mod.rs", "(0..a.len().max(b.len())).fold(a.len() ^ b.len(), |all, i| {", "(0..a.len().min(b.len())).fold(0, |all, i| {"),
     ("a connection asks the store as often as it likes in its turn", "driver/src/connection.rs", "this.questions = QUESTIONS;", "this.questions = usize::MAX;"),
-    ("a connection stands still for 0.3 seconds in its turn", "driver/src/connection.rs", "    fn received(&mut self, octets: &[u8]) -> io::Result<()> {\n", "    fn received(&mut self, octets: &[u8]) -> io::Result<()> {\n        if octets.windows(9).any(|w| w == b\"NOOP ((((\") {\n            std::thread::sleep(std::time::Duration::from_millis(300));\n        }\n"),
+    ("a connection stands still for 0.3 seconds in its turn", "driver/src/connection.rs", "    fn received_plain(&mut self, octets: &[u8]) {\n", "    fn received_plain(&mut self, octets: &[u8]) {\n        if octets.windows(9).any(|w| w == b\"NOOP ((((\") {\n            std::thread::sleep(std::time::Duration::from_millis(300));\n        }\n"),
     ("a connection moves as many octets as it likes in its turn", "driver/src/connection.rs", "let most = this.octets() + OCTETS;", "let most = this.octets() + (OCTETS << 20);"),
     ("a connection that left is still sent notices", "driver/src/hub.rs", "            entry.watched.remove(&mailbox);\n        }\n        state.forget(mailbox, self.id);", "            entry.watched.remove(&mailbox);\n        }"),
 ]
