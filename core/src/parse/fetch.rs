@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::cursor::{Cursor, NAME, Parsed, syntax};
 use super::lex;
-use super::sync::{nz_modseq, sequence_set};
+use super::sync::{modseq, sequence_set};
 use crate::ast::{Command, FetchItem, FieldNames, Section, SectionName, SectionText};
 use crate::id::ModSeq;
 
@@ -53,7 +53,8 @@ fn modifiers(
 ) -> Parsed<()> {
     loop {
         if c.skip(b"CHANGEDSINCE ") {
-            *changed_since = Some(nz_modseq(c)?);
+            // Zero is not in the grammar: Thunderbird says it of a mailbox whose modseqs it never asked for, and means all.
+            *changed_since = Some(modseq(c)?);
         } else if c.skip(b"VANISHED") {
             *vanished = true;
         } else {
