@@ -110,7 +110,7 @@ fn failed(s: &mut Session, user: Arc<str>, mechanism: &'static str, error: &Stor
         mechanism,
         kind: error.kind,
     });
-    let done = Done::no(refusal(error, false));
+    let done = Done::no(refusal(error, false, false));
     Step::Done(s.count_login_failure(done))
 }
 

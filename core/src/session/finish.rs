@@ -89,14 +89,15 @@ fn code(kind: ErrorKind, target: bool) -> &'static str {
     }
 }
 
-/// The text of a NO for this failure.
-pub(crate) fn refusal(error: &StoreError, target: bool) -> String {
+/// The text of a NO for this failure; `utf8`: it may hold more than ASCII (RFC 9051 §9).
+pub(crate) fn refusal(error: &StoreError, target: bool, utf8: bool) -> String {
     // The text is the store's: it must not break the line.
-    let text: String = error
-        .client
-        .chars()
-        .map(|c| if c.is_ascii_graphic() { c } else { ' ' })
-        .collect();
+    let printable = |c: char| match c {
+        _ if c.is_control() => ' ',
+        _ if c.is_ascii() || utf8 => c,
+        _ => '?',
+    };
+    let text: String = error.client.chars().map(printable).collect();
     format!("[{}] {text}", code(error.kind, target))
 }
 
@@ -119,7 +120,7 @@ impl Session {
         if fault || error.detail.is_some() {
             self.store_failed(operation, error);
         }
-        Done::no(refusal(error, target))
+        Done::no(refusal(error, target, self.enabled.rev2))
     }
 
     /// The command may never be whole: no EXPUNGE may be told with its answer (RFC 9051 §7.5.1).
