@@ -125,7 +125,10 @@ fn the_log_of_a_crash_is_read_and_left_as_it_is() {
     let temp = Temp::lived_in();
     let crashed = Temp::new();
     let store = temp.open();
-    Client::new(&store, 1).append("INBOX", b"one more").unwrap();
+    let client = Client::new(&store, 1);
+    client.append("INBOX", b"one more").unwrap();
+    // Who looks sees that the index has it.
+    client.examine("INBOX").unwrap();
     // What stands on the disk while the store is open is what a killed process leaves.
     for (path, octets) in files(&temp.0) {
         let to = crashed.0.join(path.strip_prefix(&temp.0).unwrap());

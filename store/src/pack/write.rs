@@ -131,7 +131,7 @@ impl Writer {
 
     /// Begins a transaction; in a new segment when this one is full or cannot be trusted.
     pub(crate) fn begin(&mut self) -> Result<()> {
-        if self.suspect || self.end() >= self.limit {
+        if !self.goes_on() {
             self.next_segment()?;
         }
         self.start = self.end();
@@ -186,6 +186,21 @@ impl Writer {
         (self.written, self.ready) = (0, 0);
         self.kept.clear();
         (self.suspect, self.littered) = (false, false);
+    }
+
+    /// Whether the next transaction is written to this segment too.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.suspect && self.end() < self.limit
+    }
+
+    /// Whether the present transaction has nothing yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end() == self.start
+    }
+
+    /// Where the present transaction began.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
     }
 
     /// Octets of the log in the present segment.

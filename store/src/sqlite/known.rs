@@ -1,6 +1,6 @@
 //! What is known without a look at the index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use pillarbox_core::effect::Effect;
@@ -13,7 +13,14 @@ use crate::ops;
 /// Accounts that have their rows, so that readers can serve them; and of each the mailbox that mail came to last, so that the next message
 /// need not wait for a reader. What is stored is stored after a look at the index: here a mailbox may still be that has just gone.
 #[derive(Default)]
-pub(super) struct Known(Mutex<BTreeMap<u64, Option<MailboxName>>>);
+pub(super) struct Known(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    accounts: BTreeMap<u64, Option<MailboxName>>,
+    /// Those of which something was acknowledged that the index does not show yet.
+    lagging: BTreeSet<u64>,
+}
 
 /// What one change that was committed makes known.
 pub(super) struct News {
@@ -35,7 +42,13 @@ impl News {
 
 impl Known {
     pub(super) fn has_account(&self, owner: AccountId) -> bool {
-        lock(&self.0).contains_key(&owner.0)
+        lock(&self.0).accounts.contains_key(&owner.0)
+    }
+
+    /// Whether readers find all that was acknowledged to the account.
+    pub(super) fn is_readable(&self, owner: AccountId) -> bool {
+        let state = lock(&self.0);
+        state.accounts.contains_key(&owner.0) && !state.lagging.contains(&owner.0)
     }
 
     /// Whether the mailbox that an upload is begun for is there.
@@ -44,16 +57,26 @@ impl Known {
             return false;
         };
         let (owner, name) = (call.op().actor.account.0, &call.op().name);
-        lock(&self.0).get(&owner).and_then(Option::as_ref) == Some(name)
+        let state = lock(&self.0);
+        state.accounts.get(&owner).and_then(Option::as_ref) == Some(name)
     }
 
-    pub(super) fn learn(&self, news: Vec<News>) {
-        let mut known = lock(&self.0);
+    /// To be called before anybody is told of it. `lags`: the index does not show it yet.
+    pub(super) fn learn(&self, news: Vec<News>, lags: bool) {
+        let mut state = lock(&self.0);
         for News { owner, mailbox } in news {
-            let last = known.entry(owner.0).or_default();
+            let last = state.accounts.entry(owner.0).or_default();
             if let Some(mailbox) = mailbox {
                 *last = mailbox;
             }
+            if lags {
+                state.lagging.insert(owner.0);
+            }
         }
+    }
+
+    /// The index shows all that was acknowledged.
+    pub(super) fn settled(&self) {
+        lock(&self.0).lagging.clear();
     }
 }

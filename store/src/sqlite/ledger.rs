@@ -7,13 +7,14 @@ use super::checkpoint::Log;
 use super::closed::Closed;
 use super::doubt::Doubt;
 use super::listings::Listings;
-use super::recover::{mark, set_mark};
+use super::recover::{catch_up, mark, set_mark};
 use super::renewed::Renewed;
 use super::transaction::{Transaction, order};
 use crate::pack::{Aside, Files, Writer};
 use crate::table::Result;
 
-/// Both, and one transaction at a time.
+/// Both, and one transaction at a time. For mail that comes in one message after the other it can be another way: each message is a transaction
+/// of the log, which is acknowledged when it is durable, and many are one of the index, which is committed a moment later.
 pub(super) struct Ledger {
     pub conn: Connection,
     pub pack: Writer,
@@ -23,6 +24,17 @@ pub(super) struct Ledger {
     pub log: Log,
     pub closed: Closed,
     pub listings: Listings,
+    pub lag: Option<Lag>,
+}
+
+/// Transactions that are durable in the log, and of which nothing is to be seen in the index yet: it has them in a transaction that is
+/// open. When it loses that they are brought in from the log.
+pub(super) struct Lag {
+    segment: u64,
+    /// The log's octets that are theirs.
+    start: u64,
+    end: u64,
+    transactions: usize,
 }
 
 impl Ledger {
@@ -64,11 +76,97 @@ impl Ledger {
         Ok(())
     }
 
-    fn undo(&mut self) {
+    /// Whether a transaction of the log can be [lagging](Self::begin_lagging) without anything to be [settled](Self::settle) before.
+    pub(super) fn may_lag(&self) -> bool {
+        self.lag.as_ref().is_none_or(|lag| {
+            lag.transactions < MOST_TRANSACTIONS
+                && lag.end - lag.start < MOST_OCTETS
+                && self.pack.goes_on()
+                && !self.conn.is_autocommit()
+        })
+    }
+
+    /// Whether the index lacks what was acknowledged.
+    pub(super) fn lags(&self) -> bool {
+        self.lag.is_some()
+    }
+
+    /// Begins a transaction whose part in the index is committed later, with those of others.
+    pub(super) fn begin_lagging(&mut self) -> Result<()> {
+        match self.lag {
+            None => self.begin(),
+            Some(_) => self.in_transaction().and_then(|()| self.pack.begin()),
+        }
+    }
+
+    /// Makes it durable. After an error nothing of it happened.
+    pub(super) fn finish_lagging(&mut self) -> Result<()> {
+        let done = self.try_finish_lagging();
+        if done.is_err() {
+            self.undo();
+        }
+        done
+    }
+
+    fn try_finish_lagging(&mut self) -> Result<()> {
+        if self.pack.is_empty() {
+            return match self.lag {
+                None => order(&self.conn, "COMMIT").map_err(|e| self.failed(e)),
+                Some(_) => Ok(()),
+            };
+        }
+        self.in_transaction()?;
+        let start = self.pack.start();
+        if let Some((segment, end)) = self.pack.commit()? {
+            let lag = self.lag.get_or_insert(Lag {
+                segment,
+                start,
+                end,
+                transactions: 0,
+            });
+            lag.end = end;
+            lag.transactions += 1;
+        }
+        Ok(())
+    }
+
+    /// Has the index show what was acknowledged. What fails is tried again by the next call, with the log.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let Some(Lag {
+            segment,
+            start,
+            end,
+            ..
+        }) = self.lag
+        else {
+            return Ok(());
+        };
+        let settled = if self.conn.is_autocommit() {
+            catch_up(&self.conn, &self.files, segment, (start, end))
+        } else {
+            let marked = set_mark(&self.conn, (segment, end));
+            let done = marked.and_then(|()| order(&self.conn, "COMMIT"));
+            done.map_err(|e| self.failed(e))
+        };
+        if settled.is_err() {
+            self.lose();
+            return settled;
+        }
+        self.lag = None;
+        self.log.bound(&self.conn, &self.doubt);
+        Ok(())
+    }
+
+    /// Takes back what the index has in its open transaction.
+    pub(super) fn lose(&self) {
         // SQLite may have done it already.
         let _ = self.conn.execute_batch("ROLLBACK");
-        self.pack.roll_back();
         self.listings.forget();
+    }
+
+    fn undo(&mut self) {
+        self.lose();
+        self.pack.roll_back();
     }
 
     /// SQLite gives up the whole transaction after some errors; what comes after must not commit on its own.
@@ -150,3 +248,8 @@ impl Drop for Ledger {
         self.log.close(&self.conn, &self.doubt);
     }
 }
+
+/// Transactions of the log that are one of the index at the most.
+const MOST_TRANSACTIONS: usize = 64;
+/// Octets of the log from which on the index's transaction is committed.
+const MOST_OCTETS: u64 = 1 << 20;

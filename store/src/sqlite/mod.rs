@@ -237,7 +237,8 @@ impl Embedded {
             headers: Headers::new(options.headers),
         });
         let (write, jobs) = mpsc::channel();
-        let writer = threads::Group::new(ledger, shared.clone(), options.rules());
+        let read = Arc::new(Queue::default());
+        let writer = threads::Group::new(ledger, shared.clone(), read.clone(), options.rules());
         let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
         let ahead = Arc::new(Ahead::new(options.large, opener));
         for jobs in ahead.workers() {
@@ -246,7 +247,6 @@ impl Embedded {
                 ahead.run(&jobs, &write, &shared);
             })?);
         }
-        let read = Arc::new(Queue::default());
         for _ in 0..options.readers.max(1) {
             let (conn, jobs, shared) = (folder.connect()?, read.worker(), shared.clone());
             running.push(spawn("pillarbox-reader", move || {
@@ -287,7 +287,7 @@ impl Backend for Embedded {
             _ => return threads::run_upload(job, shared, is_there),
         }
         let owner = ops::owner(job.effect());
-        if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.has_account(o)) {
+        if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.is_readable(o)) {
             self.read.push(job);
         } else if let Some(write) = &self.write
             && let Some(job) = self.ahead.take(job, shared)
@@ -415,6 +415,7 @@ impl Folder {
             closed: closed::Closed::default(),
             listings: listings::Listings::default(),
             log: checkpoint::Log::new(self.index.with_extension("sqlite-wal")),
+            lag: None,
         };
         ledger.log.bound(&ledger.conn, &ledger.doubt);
         recover::log_reserved(&mut ledger, next.reserved)?;

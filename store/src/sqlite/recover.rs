@@ -6,12 +6,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use pillarbox_core::effect::{ErrorKind, StoreError};
 use pillarbox_core::id::MailboxId;
 use rusqlite::{Connection, OpenFlags};
 
 use super::ledger::Ledger;
 use super::replay::Replay;
+use super::transaction::{failed, order};
 use super::{Fault, Folder, OpenError, at, checkpoint, schema};
+use crate::error;
 use crate::folder::sync_folder;
 use crate::pack::{Batch, Entry, Files, Scan, Secret};
 use crate::table::Tables;
@@ -50,6 +53,37 @@ pub(super) fn replay(conn: &Connection, files: &Files) -> Result<Next, Fault> {
     }
     run.all(true)?;
     run.next()
+}
+
+/// Does to the index what this part of a segment tells: whole transactions, which it had and could not keep.
+pub(super) fn catch_up(
+    conn: &Connection,
+    files: &Files,
+    segment: u64,
+    (start, end): (u64, u64),
+) -> Result<(), StoreError> {
+    let unread = |e: io::Error| error::io("packs", &e);
+    order(conn, "BEGIN IMMEDIATE").map_err(failed)?;
+    let mut scan = Scan::new(files, segment, start).map_err(unread)?;
+    let mut replay = Replay::new(conn, files);
+    while scan.end() < end {
+        let batch = scan.next().map_err(unread)?;
+        let whole = batch.filter(|batch| batch.complete && batch.end <= end);
+        for record in whole.ok_or_else(unreadable)?.records() {
+            let record = record.map_err(unread)?;
+            replay.apply(&record.entry, record.frame.place, false)?;
+        }
+    }
+    replay.settle()?;
+    let marked = set_mark(conn, (segment, end)).and_then(|()| order(conn, "COMMIT"));
+    marked.map_err(failed)
+}
+
+fn unreadable() -> StoreError {
+    StoreError::new(
+        ErrorKind::Unavailable,
+        "The server cannot read back what it wrote; the operator must look at its disk",
+    )
 }
 
 /// Logs which UIDs a recovery gave up, so that neither another crash nor a rebuild brings them back.

@@ -264,6 +264,39 @@ fn who_is_told_can_subscribe_anew() {
     second.expect("the second receiver is told");
 }
 
+/// Messages that come one after the other are acknowledged before the index shows them. One whose sync fails takes none of them with it.
+#[test]
+fn what_was_acknowledged_is_there_after_one_that_was_refused() {
+    for fault in [Fault::Full, Fault::Write, Fault::Sync, Fault::SyncAndCut] {
+        let temp = Temp::new();
+        let faults = Faults::new(fault, 9);
+        let store = temp.open(faults.opener());
+        let client = Client::new(&store, 1);
+        let mut kept = Vec::new();
+        for n in 0..100 {
+            let text = format!("Subject: {n}\r\n\r\n");
+            match client.append("INBOX", text.as_bytes()) {
+                Ok(uid) => kept.push((uid, text.into_bytes())),
+                Err(e) => assert!(e.kind != ErrorKind::ServerBug, "{fault:?}: {e}"),
+            }
+        }
+        assert!(faults.happened.load(Relaxed) > 5, "{fault:?}");
+        let agrees = |store: &Embedded, when: &str| {
+            let client = Client::new(store, 1);
+            let opened = client.examine("INBOX").unwrap();
+            let there = opened.uids.iter();
+            let there = there.map(|uid| (uid, client.body(opened.mailbox, uid).unwrap()));
+            let there: Vec<_> = there.collect();
+            let (some, all) = (there.len(), kept.len());
+            assert!(there == kept, "{fault:?} {when}: {some} of {all}");
+        };
+        agrees(&store, "at once");
+        drop(store);
+        agrees(&temp.open(open_files()), "after reopening");
+        verify(&temp.0, |p| panic!("{fault:?}: {p}")).unwrap();
+    }
+}
+
 /// A command that is refused leaves nothing, though it was the first of its account, which it would have begun with an INBOX.
 #[test]
 fn what_was_refused_is_not_half_there() {

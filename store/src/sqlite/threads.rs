@@ -1,6 +1,8 @@
 //! The writer, which commits many jobs at once, the readers, and the one who keeps what comes in.
 
-use std::sync::mpsc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use pillarbox_core::effect::{Effect, ErrorKind, Notice};
 use rusqlite::Connection;
@@ -10,7 +12,7 @@ use super::ahead::Ready;
 use super::group::Waiting;
 use super::known::News;
 use super::ledger::Ledger;
-use super::queue::Worker;
+use super::queue::{Queue, Worker};
 use super::transaction::{Transaction, order};
 use super::upkeep::{Rules, Upkeep};
 use crate::contract::{Job, ReplySlot};
@@ -22,8 +24,14 @@ use crate::table::Result;
 /// The one writer.
 pub(super) struct Group {
     ledger: Ledger,
-    shared: std::sync::Arc<Shared>,
+    shared: Arc<Shared>,
+    /// Jobs for the readers.
+    read: Arc<Queue>,
     upkeep: Upkeep,
+    /// What is to be told once the index shows it.
+    notices: Vec<Notice>,
+    /// The index could not be brought up to the log.
+    stuck: bool,
 }
 
 /// What a batch is to tell once it is durable.
@@ -35,34 +43,117 @@ struct Batch {
 }
 
 impl Group {
-    pub(super) fn new(ledger: Ledger, shared: std::sync::Arc<Shared>, rules: Rules) -> Self {
+    pub(super) fn new(ledger: Ledger, shared: Arc<Shared>, read: Arc<Queue>, rules: Rules) -> Self {
         let upkeep = Upkeep::new(rules, shared.reserve.clone());
         Self {
             ledger,
             shared,
+            read,
             upkeep,
+            notices: Vec::new(),
+            stuck: false,
+        }
+    }
+
+    /// Works until no more jobs can come. After a panic mail can be read yet.
+    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Ready>) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work(jobs)));
+        if ended.is_err() {
+            self.ledger.lose();
+        }
+        // What fails here is done when the store is opened again.
+        let _ = self.settle();
+        if let Err(panic) = ended {
+            resume_unwind(panic);
         }
     }
 
     /// Clients first, and between them what the store does of itself.
-    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Ready>) {
+    fn work(&mut self, jobs: &mpsc::Receiver<Ready>) {
         loop {
-            match jobs.recv_timeout(self.upkeep.wait()) {
+            let is_idle = match jobs.recv_timeout(self.wait()) {
                 Ok(first) => {
                     let more = jobs.try_iter().take(BATCH - 1);
-                    self.serve(std::iter::once(first).chain(more));
+                    self.serve(std::iter::once(first).chain(more).collect());
+                    false
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => true,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            let is_due = self.upkeep.wait().is_zero();
+            if (is_idle || is_due || !self.ledger.may_lag()) && self.settle().is_err() {
+                continue;
             }
-            self.upkeep.tend(&mut self.ledger);
+            if is_due {
+                self.upkeep.tend(&mut self.ledger);
+            }
         }
     }
 
+    fn wait(&self) -> Duration {
+        match (self.ledger.lags(), self.stuck) {
+            (false, _) => self.upkeep.wait(),
+            (true, false) => LAG.min(self.upkeep.wait()),
+            (true, true) => AGAIN,
+        }
+    }
+
+    /// Has readers see what was acknowledged, and tells who waits for that. When it fails it is tried again from the log, at once and later.
+    fn settle(&mut self) -> Result<()> {
+        if !self.ledger.lags() {
+            return Ok(());
+        }
+        let settled = self.ledger.settle().or_else(|e| {
+            if e.kind == ErrorKind::OverQuota {
+                self.shared.reserve.release();
+            }
+            self.ledger.settle()
+        });
+        self.stuck = settled.is_err();
+        settled?;
+        self.shared.known.settled();
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        let notices = std::mem::take(&mut self.notices);
+        // Who is told may subscribe anew.
+        let tell = lock(&self.shared.notices).clone();
+        if let Some(tell) = tell {
+            notices.into_iter().for_each(|n| tell(n));
+        }
+    }
+
+    /// Reads come here while the index lacks something of their account: they are for the readers as soon as it does not.
+    fn pass_on(&mut self, reads: Vec<Ready>) {
+        if reads.is_empty() {
+            return;
+        }
+        let settled = self.settle();
+        for Ready { job, .. } in reads {
+            match &settled {
+                Ok(()) => self.read.push(job),
+                Err(e) => {
+                    let (effect, slot) = job.into_parts();
+                    slot.send(effect.fail(e.clone()));
+                }
+            }
+        }
+    }
+
+    fn is_read(&self, effect: &Effect) -> bool {
+        let owner = ops::owner(effect).filter(|_| ops::only_reads(effect));
+        owner.is_some_and(|owner| self.shared.known.has_account(owner))
+    }
+
     /// What comes with a segment of its own gets a transaction of its own, in its turn.
-    fn serve(&mut self, ready: impl Iterator<Item = Ready>) {
+    fn serve(&mut self, ready: Vec<Ready>) {
+        let is_read = |ready: &Ready| self.is_read(ready.job.effect());
+        let (reads, changes): (Vec<_>, Vec<_>) = ready.into_iter().partition(is_read);
+        self.pass_on(reads);
         let mut jobs = Vec::new();
-        for Ready { job, aside } in ready {
+        for Ready { job, aside } in changes {
             if aside.is_none() {
                 jobs.push(job);
                 continue;
@@ -78,12 +169,13 @@ impl Group {
             return;
         }
         let mut batch = Batch::default();
-        let unit = match &aside {
-            Some(_) => Unit::Segment,
-            None if jobs.len() == 1 => Unit::Transaction,
-            None => Unit::Savepoint,
+        let unit = match (&aside, &jobs[..]) {
+            (Some(_), _) => Unit::Segment,
+            (None, [job]) if matches!(job.effect(), Effect::UploadCommit(_)) => Unit::Lagging,
+            (None, [_]) => Unit::Transaction,
+            (None, _) => Unit::Savepoint,
         };
-        let start = self.begin(aside);
+        let start = self.begin(unit, aside);
         for job in jobs {
             let (effect, slot) = job.into_parts();
             match &start {
@@ -94,27 +186,35 @@ impl Group {
         if start.is_err() {
             return;
         }
-        if let Err(e) = self.ledger.finish() {
+        let done = match unit {
+            Unit::Lagging => self.ledger.finish_lagging(),
+            _ => self.ledger.finish(),
+        };
+        if let Err(e) = done {
             if e.kind == ErrorKind::OverQuota {
                 // From here on mail can go and not come, until there is room for both.
                 self.shared.reserve.release();
             }
             return batch.replies.settle(Err(&e));
         }
-        self.shared.known.learn(batch.news);
+        let lags = self.ledger.lags();
+        self.shared.known.learn(batch.news, lags);
         batch.replies.settle(Ok(()));
-        // Who is told may subscribe anew.
-        let notices = lock(&self.shared.notices).clone();
-        if let Some(tell) = notices {
-            batch.notices.into_iter().for_each(|n| tell(n));
+        self.notices.extend(batch.notices);
+        if !lags {
+            self.tell();
         }
     }
 
-    fn begin(&mut self, aside: Option<Aside>) -> Result<()> {
+    fn begin(&mut self, unit: Unit, aside: Option<Aside>) -> Result<()> {
         self.shared.reserve.tend();
+        if unit != Unit::Lagging || !self.ledger.may_lag() {
+            self.settle()?;
+        }
         match aside {
-            None => self.ledger.begin(),
             Some(aside) => self.ledger.begin_in(aside),
+            None if unit == Unit::Lagging => self.ledger.begin_lagging(),
+            None => self.ledger.begin(),
         }
     }
 
@@ -125,25 +225,38 @@ impl Group {
             self.ledger.pack.cut(before);
             return slot.send(ops::refuse(&self.shared.uploads, effect, e));
         }
+        let changes = self.ledger.conn.total_changes();
         let news = News::of(&effect);
         self.ledger.listings.mark();
         let mut transaction = self.ledger.tables();
         let done = ops::run(&mut transaction, &self.shared.uploads, effect);
         drop(transaction);
-        let conn = &self.ledger.conn;
         if done.failed {
-            if conn.execute_batch(unit.undo()).is_err() {
-                // Nothing of it may be committed with the others: the commit says that the transaction is gone.
-                let _ = conn.execute_batch("ROLLBACK");
-            }
+            let wrote = self.ledger.conn.total_changes() != changes;
+            self.undo(unit, wrote);
             self.ledger.pack.cut(before);
             self.ledger.listings.undo();
         } else {
-            let _ = unit.end(conn);
+            let _ = unit.end(&self.ledger.conn);
             batch.notices.extend(done.notices);
             batch.news.extend(news);
         }
         batch.replies.add(slot, done.reply);
+    }
+
+    /// Takes back what a job did to the index.
+    fn undo(&self, unit: Unit, wrote: bool) {
+        let undo = match unit {
+            Unit::Lagging if self.ledger.lags() && !wrote => return,
+            // What was acknowledged goes with it, and comes again from the log.
+            Unit::Lagging if self.ledger.lags() => return self.ledger.lose(),
+            Unit::Segment | Unit::Transaction | Unit::Lagging => "ROLLBACK; BEGIN IMMEDIATE",
+            Unit::Savepoint => "ROLLBACK TO job; RELEASE job",
+        };
+        if self.ledger.conn.execute_batch(undo).is_err() {
+            // Nothing of it may be committed with the others: the commit says that the transaction is gone.
+            self.ledger.lose();
+        }
     }
 
     fn begin_step(&self, unit: Unit, effect: &Effect) -> Result<()> {
@@ -157,11 +270,13 @@ impl Group {
 }
 
 /// What is taken back when a job fails. A savepoint copies each page of the index that is changed: a job that is alone needs none.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     /// All of the transaction: bodies are in its segment that no record names.
     Segment,
     Transaction,
+    /// The same, or all that the index was not told to keep yet: that comes again from the log.
+    Lagging,
     Savepoint,
 }
 
@@ -170,28 +285,21 @@ impl Unit {
     fn mark(self, pack: &Writer) -> Mark {
         match self {
             Self::Segment => pack.begun(),
-            Self::Transaction | Self::Savepoint => pack.mark(),
+            Self::Transaction | Self::Lagging | Self::Savepoint => pack.mark(),
         }
     }
 
     fn begin(self, conn: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Segment | Self::Transaction => Ok(()),
+            Self::Segment | Self::Transaction | Self::Lagging => Ok(()),
             Self::Savepoint => order(conn, "SAVEPOINT job"),
         }
     }
 
     fn end(self, conn: &Connection) -> rusqlite::Result<()> {
         match self {
-            Self::Segment | Self::Transaction => Ok(()),
+            Self::Segment | Self::Transaction | Self::Lagging => Ok(()),
             Self::Savepoint => order(conn, "RELEASE job"),
-        }
-    }
-
-    fn undo(self) -> &'static str {
-        match self {
-            Self::Segment | Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
-            Self::Savepoint => "ROLLBACK TO job; RELEASE job",
         }
     }
 }
@@ -237,3 +345,7 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
 }
 
 const BATCH: usize = 64;
+/// How long the index may lag behind the log while no more mail comes.
+const LAG: Duration = Duration::from_millis(4);
+/// Until it is tried again to bring it up to the log.
+const AGAIN: Duration = Duration::from_secs(1);

@@ -104,6 +104,73 @@ fn fail_once(child: &Child, task: Task, fault: &str, goes_on: bool) {
     std::fs::remove_dir_all(child.store()).unwrap();
 }
 
+/// What goes wrong while messages come one after the other, and from which of its places on, in steps.
+const POURED: [(&str, &str); 7] = [
+    ("w index.sqlite", "1 5"),
+    ("w index.sqlite", "1 28"),
+    ("w index.sqlite", "1000000 28"),
+    ("h index.sqlite", "1 5"),
+    ("w packs", "1 28"),
+    ("s packs", "1 5"),
+    ("w /", "1000000 28"),
+];
+
+/// Messages that are acknowledged before the index shows them, while the disk fails: whatever becomes of the index, they are there.
+pub fn pour(child: &Child) {
+    for (what, rest) in POURED {
+        let before = child.hits();
+        for place in (0..90).step_by(9) {
+            pour_once(child, &format!("{what} {place} {rest}"));
+        }
+        assert!(child.hits() > before, "{what} {rest}: this tests nothing");
+    }
+}
+
+fn pour_once(child: &Child, fault: &str) {
+    let mut usual = Options::default();
+    usual.reserve = 64 << 10;
+    let store = Embedded::open(child.store(), usual.clone()).unwrap();
+    let client = Client::new(&store, 1);
+    client.append("INBOX", b"first").unwrap();
+    let mut kept = vec![b"first".to_vec()];
+    let mut send = |from: usize, to: usize| {
+        for n in from..to {
+            let mail = mail(&format!("{n}"), n * 29 % 900);
+            match client.append("INBOX", &mail) {
+                Ok(_) => kept.push(mail),
+                Err(e) => assert!(
+                    matches!(e.kind, ErrorKind::Unavailable | ErrorKind::OverQuota),
+                    "{fault}: {e:?}"
+                ),
+            }
+        }
+    };
+    child.order(fault);
+    send(0, 80);
+    child.order("off");
+    send(80, 90);
+    let agrees = |store: &Embedded, when: &str| {
+        let client = Client::new(store, 1);
+        let opened = client.examine("INBOX").unwrap();
+        let bodies = opened.uids.iter();
+        let bodies = bodies.map(|uid| client.body(opened.mailbox, uid).unwrap());
+        let bodies: Vec<_> = bodies.collect();
+        assert!(
+            bodies == kept,
+            "{fault}: {when}: {} of {}",
+            bodies.len(),
+            kept.len()
+        );
+    };
+    agrees(&store, "when the disk is well");
+    drop(store);
+    agrees(
+        &Embedded::open(child.store(), usual).unwrap(),
+        "after opening again",
+    );
+    std::fs::remove_dir_all(child.store()).unwrap();
+}
+
 /// A disk without room takes no mail, and lets it be read and deleted; then there is room again.
 pub fn fill(child: &Child) {
     let store = Embedded::open(child.store(), Options::default()).unwrap();

@@ -47,6 +47,7 @@ fn child() {
         "full" => work::full(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
+        "pour" => faults::pour(&child),
         "fill" => faults::fill(&child),
         "structures" => structures::check(&child),
         other => match Command::from_word(other) {
@@ -132,6 +133,12 @@ fn a_disk_that_forgets_what_was_synced_is_found_out() {
 fn a_failing_disk_is_told_and_nothing_is_lost() {
     let place = Place::new("sweep");
     process::run(&place.0.join("root"), "sweep", 1, 16, false);
+}
+
+#[test]
+fn what_is_acknowledged_before_the_index_shows_it_is_there_whatever_fails() {
+    let place = Place::new("pour");
+    process::run(&place.0.join("root"), "pour", 1, 0, false);
 }
 
 #[test]
