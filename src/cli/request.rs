@@ -9,7 +9,7 @@ use pillarbox::driver::Hub;
 use pillarbox::protocol::id::AccountId;
 use pillarbox::protocol::session::Bye;
 use pillarbox::store::{
-    AccountTable, Accounts, Backend, Embedded, FileAccounts, Listed, Options, purge,
+    AccountError, AccountTable, Accounts, Backend, Embedded, FileAccounts, Listed, Options, purge,
 };
 
 /// What can be asked for. Passwords never travel, only their hashes.
@@ -166,14 +166,18 @@ impl Request {
             },
             Self::Enable { name } => drop(table.set_enabled(name, true)?),
             Self::SetHash { name, hash } => {
-                admin.end(table.set_hash(name, hash)?, Bye::PasswordChanged);
+                let account = table.id(name);
+                admin.changed(account, table.set_hash(name, hash), Bye::PasswordChanged)?;
             }
             Self::Disable { name } => {
-                admin.end(table.set_enabled(name, false)?, Bye::AccountDisabled);
+                let account = table.id(name);
+                let disabled = table.set_enabled(name, false);
+                admin.changed(account, disabled, Bye::AccountDisabled)?;
             }
             Self::Remove { name, purge } => {
-                let account = table.remove(name)?;
-                admin.end(account, Bye::AccountDisabled);
+                let account = table.id(name);
+                let removed = table.remove(name);
+                let account = admin.changed(account, removed, Bye::AccountDisabled)?;
                 return admin.removed(name, account, *purge);
             }
             Self::Purge { .. } => {}
@@ -183,6 +187,19 @@ impl Request {
 }
 
 impl Admin {
+    /// Ends the sessions of an account when a change of it counts.
+    fn changed(
+        &self,
+        account: Option<AccountId>,
+        done: Result<AccountId, AccountError>,
+        reason: Bye,
+    ) -> Result<AccountId, AccountError> {
+        if let Some(account) = account.filter(|_| counts(&done)) {
+            self.end(account, reason);
+        }
+        done
+    }
+
     fn end(&self, account: AccountId, reason: Bye) {
         if let Some(hub) = &self.hub {
             hub.disconnect(account, reason);
@@ -250,6 +267,11 @@ impl Mail {
     }
 }
 
+/// Whether what was asked for is so, for ever or until a loss of power.
+fn counts(done: &Result<AccountId, AccountError>) -> bool {
+    matches!(done, Ok(_) | Err(AccountError::Unsure { .. }))
+}
+
 fn row(account: &Listed) -> String {
     let state = if account.enabled {
         "enabled"
@@ -270,6 +292,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_that_is_not_sure_to_stay_ends_sessions_too() {
+        let (path, source) = (PathBuf::from("accounts"), std::io::Error::other("no sync"));
+        assert!(counts(&Ok(AccountId(1))));
+        assert!(!counts(&Err(AccountError::Unknown(String::from("ann")))));
+        assert!(counts(&Err(AccountError::Unsure { path, source })));
+    }
 
     #[test]
     fn a_request_reads_as_it_was_written() {
