@@ -65,6 +65,28 @@ pub(super) fn secret(head: &[u8]) -> Option<Secret> {
     secret.filter(|_| good).map(Secret)
 }
 
+/// Where the parts of a record stand.
+pub(super) struct Shape {
+    body: u64,
+    size: u64,
+    tail: u64,
+}
+
+/// What the head at `offset` says in a file of `len` octets, if it may be one.
+pub(super) fn shape(head: &[u8; HEAD], offset: u64, len: u64, version: u8) -> Option<Shape> {
+    let entry_len = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+    let size = head[12..20]
+        .iter()
+        .rev()
+        .fold(0, |n, b| n << 8 | u64::from(*b));
+    let body = offset + HEAD as u64 + u64::from(entry_len);
+    if !head.starts_with(MAGIC) || head[4] != version || body > len || size > len {
+        return None;
+    }
+    let tail = body + stored(size);
+    (tail + 8 <= len).then_some(Shape { body, size, tail })
+}
+
 /// The record at `offset` in a file of `len` octets, if there is one; its blocks are not read.
 pub(super) fn read(
     file: &File,
@@ -79,20 +101,11 @@ pub(super) fn read(
     }
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, offset)?;
-    let entry_len = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
-    let size = head[12..20]
-        .iter()
-        .rev()
-        .fold(0, |n, b| n << 8 | u64::from(*b));
-    let body = offset + HEAD as u64 + u64::from(entry_len);
-    if !head.starts_with(MAGIC) || head[4] != version || body > len || size > len {
+    let Some(shape) = shape(&head, offset, len, version) else {
         return Ok(None);
-    }
-    let tail = body + stored(size);
-    if tail + 8 > len {
-        return Ok(None);
-    }
-    let mut entry = vec![0; entry_len as usize];
+    };
+    let Shape { body, size, tail } = shape;
+    let mut entry = vec![0; usize::try_from(body - offset).unwrap_or(HEAD) - HEAD];
     file.read_exact_at(&mut entry, offset + HEAD as u64)?;
     let check = crc32c::crc32c_append(secret.seed(version), &head[..20]);
     let check = crc32c::crc32c_append(check, &entry);

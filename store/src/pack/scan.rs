@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::record::{self, Record};
-use super::{BLOCK, Entry, Files, MAGIC, Place, SEGMENT_HEAD, Secret, V1, V2};
+use super::{BLOCK, Entry, Files, HEAD, MAGIC, Place, SEGMENT_HEAD, Secret, V1, V2};
 
 /// Goes through one segment.
 pub(crate) struct Scan {
@@ -15,8 +15,9 @@ pub(crate) struct Scan {
     /// The end of the last transaction, or where the scan began.
     end: u64,
     has_head: bool,
-    /// Where something stands that is no record.
+    /// Where something begins that is no record.
     junk: Vec<u64>,
+    seek: Seek,
 }
 
 /// One transaction, by where it stands: its records are read when they are asked for, since one command may have very many.
@@ -34,6 +35,29 @@ pub(crate) struct Records {
     source: Source,
     at: u64,
     end: u64,
+    seek: Seek,
+}
+
+/// Octets in which a record is looked for. A message may be full of what looks like the beginning of one: no octet is read for each of them.
+#[derive(Default)]
+struct Seek {
+    at: u64,
+    octets: Vec<u8>,
+}
+
+impl Seek {
+    /// Octets from there on, as many as a head has at least.
+    fn window(&mut self, file: &File, at: u64, len: u64) -> io::Result<&[u8]> {
+        let end = self.at + self.octets.len() as u64;
+        if at < self.at || at + HEAD as u64 > end {
+            let here = usize::try_from(len - at).unwrap_or(BLOCK).min(BLOCK);
+            self.octets.resize(here, 0);
+            file.read_exact_at(&mut self.octets, at)?;
+            self.at = at;
+        }
+        // It is within the window, which a usize counts.
+        Ok(&self.octets[usize::try_from(at - self.at).unwrap_or(0)..])
+    }
 }
 
 /// A segment that records are read from.
@@ -53,8 +77,20 @@ impl Source {
     }
 
     /// Where a record may stand next, behind something that is none.
-    fn skip(&self, at: u64) -> io::Result<u64> {
-        Ok(next_magic(&self.file, at + 1, self.len)?.unwrap_or(self.len))
+    fn skip(&self, seek: &mut Seek, at: u64) -> io::Result<u64> {
+        let mut at = at + 1;
+        while at + HEAD as u64 <= self.len {
+            let window = seek.window(&self.file, at, self.len)?;
+            let found = (at..).zip(window.array_windows()).find(|(at, head)| {
+                head.starts_with(MAGIC)
+                    && record::shape(head, *at, self.len, self.version).is_some()
+            });
+            if let Some((found, _)) = found {
+                return Ok(found);
+            }
+            at += (window.len() - HEAD) as u64 + 1;
+        }
+        Ok(self.len)
     }
 }
 
@@ -78,6 +114,7 @@ impl Scan {
             end: from,
             has_head: false,
             junk: Vec::new(),
+            seek: Seek::default(),
         };
         scan.begin(from, files.guess)?;
         Ok(scan)
@@ -108,17 +145,22 @@ impl Scan {
     /// The next transaction; damaged places are passed over and noted.
     pub(crate) fn next(&mut self) -> io::Result<Option<Batch>> {
         let start = self.end;
-        let (mut count, mut check, mut good) = (0, 0, true);
+        let (mut count, mut check) = (0, 0);
+        let (mut good, mut lost) = (true, false);
         loop {
             let Some(found) = self.source.read(self.at)? else {
                 if self.at >= self.source.len {
                     return Ok(None);
                 }
                 good = false;
-                self.junk.push(self.at);
-                self.at = self.source.skip(self.at)?;
+                if !lost {
+                    self.junk.push(self.at);
+                }
+                lost = true;
+                self.at = self.source.skip(&mut self.seek, self.at)?;
                 continue;
             };
+            lost = false;
             self.at = found.end;
             let commit = match found.entry {
                 Entry::Commit {
@@ -182,6 +224,7 @@ impl Batch {
             source: self.source.clone(),
             at,
             end: self.end,
+            seek: Seek::default(),
         }
     }
 
@@ -207,7 +250,7 @@ impl Records {
     fn read(&mut self) -> io::Result<Option<Record>> {
         while self.at < self.end {
             let Some(found) = self.source.read(self.at)? else {
-                self.at = self.source.skip(self.at)?;
+                self.at = self.source.skip(&mut self.seek, self.at)?;
                 continue;
             };
             self.at = found.end;
@@ -247,4 +290,57 @@ fn next_magic(file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
         at += here as u64 - 3;
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use pillarbox_core::id::AccountId;
+    use pillarbox_core::mailbox::MailboxName;
+
+    use super::*;
+    use crate::pack::{Writer, open_files};
+
+    /// CPU time of this thread so far: what others do is not in it.
+    fn cpu() -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let nanoseconds = u32::try_from(time.tv_nsec).unwrap();
+        Duration::new(time.tv_sec.cast_unsigned(), nanoseconds)
+    }
+
+    /// One transaction at the end of segment 0.
+    fn append(files: &Arc<Files>, end: Option<u64>) {
+        let mut writer = Writer::open(files.clone(), open_files(), 0, end, u64::MAX).unwrap();
+        writer.begin().unwrap();
+        let entry = Entry::subscribed(AccountId(1), &MailboxName::inbox(), true);
+        writer.append(&entry, None).unwrap();
+        writer.commit().unwrap();
+    }
+
+    /// As when the head of a message's record is gone that is full of beginnings of records.
+    #[test]
+    fn what_looks_like_records_is_passed_over_in_one_go() {
+        let dir = std::env::temp_dir().join(format!("pillarbox-junk-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let files = Arc::new(Files::new(dir.clone(), Secret(7)));
+        append(&files, None);
+        let mut file = File::options().append(true).open(files.path(0)).unwrap();
+        let junk = file.metadata().unwrap().len();
+        file.write_all(&MAGIC.repeat(1 << 20)).unwrap();
+        append(&files, Some(file.metadata().unwrap().len()));
+        let begun = cpu();
+        let mut scan = Scan::new(&files, 0, 0).unwrap();
+        let first = scan.next().unwrap().unwrap();
+        assert!(first.complete && first.end == junk && first.records().count() == 1);
+        let second = scan.next().unwrap().unwrap();
+        assert!(!second.complete && second.records().count() == 1);
+        assert!(scan.next().unwrap().is_none());
+        assert_eq!(scan.damage().collect::<Vec<_>>(), [junk]);
+        let took = cpu() - begun;
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }
