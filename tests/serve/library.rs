@@ -15,7 +15,7 @@ fn server(name: &str) -> Server {
         .name(name)
         .listen("127.0.0.1:0")
         .listen("127.0.0.1:0")
-        .max_connections(2, 2)
+        .max_connections(8, 8)
         .plaintext_login(true)
         .build()
         .expect("it can be built")
