@@ -198,7 +198,21 @@ fn list(names: usize, levels: usize) -> Duration {
 fn fields(count: usize) -> Duration {
     let header: String = (0..count).map(|n| format!("k{n}: x\r\n")).collect();
     let keys: String = (0..count).map(|n| format!(" HEADER k{n} x")).collect();
-    let literal = format!("{{{}+}}\r\n{header}\r\n", header.len() + 2);
+    sought(&format!("{header}\r\n"), &keys)
+}
+
+/// The lesser CPU time of two tries to look for a long text in a message of many parts.
+fn long_text(count: usize) -> Duration {
+    let parts = "--b\r\nX: y\r\n\r\nz\r\n".repeat(count);
+    let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let text = "abcd".repeat(25 * count);
+    let keys = format!(" NOT TEXT {{{}+}}\r\n{text}", text.len());
+    sought(&format!("{head}{parts}--b--\r\n"), &keys)
+}
+
+/// The lesser CPU time of two tries to find a message.
+fn sought(message: &str, keys: &str) -> Duration {
+    let literal = format!("{{{}+}}\r\n{message}", message.len());
     let tries = (0..2).map(|_| {
         let mut attack = Attack::new(Arc::new(Memory::new()), true);
         attack.stores = true;
@@ -213,6 +227,12 @@ fn fields(count: usize) -> Duration {
         took
     });
     tries.min().unwrap_or_default()
+}
+
+#[test]
+fn a_text_to_look_for_is_linear_in_parts_and_in_its_length() {
+    let count = 600;
+    in_proportion("parts", count, long_text(count), long_text(4 * count));
 }
 
 #[test]

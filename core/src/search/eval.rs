@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::header::{Asked, Header};
 use super::read::Reader;
-use super::text::Needle;
+use super::text::{Needle, fold};
 use super::{Leaf, Program, Step, When};
 use crate::date::{Date, DateTime};
 use crate::effect::StoreError;
@@ -145,13 +145,17 @@ impl Program {
         reader: &mut Reader<'_>,
         answers: &mut [Option<bool>],
     ) -> Result<(), StoreError> {
-        let mut needles: Vec<_> = self
+        let mut texts: Vec<_> = self
             .open(answers)
             .filter_map(|(leaf, answer)| match leaf {
-                Leaf::Body(text) => Some((Needle::new(text), false, answer)),
-                Leaf::Text(text) => Some((Needle::new(text), true, answer)),
+                Leaf::Body(text) => Some((fold(text), false, answer)),
+                Leaf::Text(text) => Some((fold(text), true, answer)),
                 _ => None,
             })
+            .collect();
+        let mut needles: Vec<_> = texts
+            .iter_mut()
+            .map(|(text, in_headers, answer)| (Needle::new(text), *in_headers, &mut **answer))
             .collect();
         for part in reader.text_parts()? {
             if needles.is_empty() {

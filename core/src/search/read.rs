@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
     pub(super) fn look_through(
         &mut self,
         part: &TextPart,
-        needles: &mut [&mut Needle],
+        needles: &mut [&mut Needle<'_>],
     ) -> Result<(), StoreError> {
         needles.iter_mut().for_each(|n| n.begin());
         if part.header {

@@ -48,20 +48,21 @@ fn last_ascii(text: &str) -> usize {
 }
 
 /// Looks for one text in folded pieces; memory is twice the text's length.
-pub(super) struct Needle {
-    text: Vec<u8>,
+pub(super) struct Needle<'a> {
+    /// It is made once: there may be thousands of parts, and the text may be long.
+    text: memmem::Finder<'a>,
     /// The end of what went before, shorter than the text.
     kept: Vec<u8>,
     found: bool,
 }
 
-impl Needle {
-    pub(super) fn new(text: &str) -> Self {
-        let text = fold(text).into_bytes();
+impl<'a> Needle<'a> {
+    /// A text that is folded.
+    pub(super) fn new(text: &'a str) -> Self {
         Self {
             // Every message contains the empty text.
             found: text.is_empty(),
-            text,
+            text: memmem::Finder::new(text.as_bytes()),
             kept: Vec::new(),
         }
     }
@@ -79,11 +80,10 @@ impl Needle {
         if self.found {
             return;
         }
-        let overlap = self.text.len() - 1;
+        let overlap = self.text.needle().len() - 1;
         self.kept
             .extend_from_slice(&folded[..folded.len().min(overlap)]);
-        self.found = memmem::find(&self.kept, &self.text).is_some()
-            || memmem::find(folded, &self.text).is_some();
+        self.found = self.text.find(&self.kept).is_some() || self.text.find(folded).is_some();
         if folded.len() > overlap {
             self.kept.clear();
             self.kept
@@ -100,7 +100,8 @@ mod tests {
     use super::*;
 
     fn contains(pieces: &[&str], wanted: &str) -> bool {
-        let mut needle = Needle::new(wanted);
+        let wanted = fold(wanted);
+        let mut needle = Needle::new(&wanted);
         let mut folded = Folded::default();
         for piece in pieces {
             needle.feed(folded.feed(piece).as_bytes());
