@@ -344,6 +344,25 @@ fn a_body_that_is_too_short_is_damaged() {
     assert!(said.contains("t NO [CORRUPTION]"), "{said}");
 }
 
+/// A store that gives more of a message than it was asked for does not break out of the literal.
+#[test]
+fn a_body_that_is_too_long_ends_where_it_should() {
+    let mut server = Server::new();
+    for command in [LOGIN, LARGE, SELECT] {
+        server.command(command);
+    }
+    server.tamper = |effect| match effect {
+        Effect::ReadBody(call) => Ok(call.answer(Ok(vec![b'x'; 300_000].into()))),
+        effect => Err(effect),
+    };
+    let said = server.command("FETCH 1 (BODY.PEEK[] UID)");
+    let fetched = format!(
+        "* 1 FETCH (BODY[] {{200002}}\r\n{} UID 1)\r\nt OK ",
+        "x".repeat(200_002)
+    );
+    assert!(said.starts_with(&fetched), "{} octets", said.len());
+}
+
 /// What a row brings of a message may be less than its size: the rest is asked for, and what is not there is not made up. Nothing that comes later may pass
 /// for octets of the message.
 #[test]

@@ -77,8 +77,11 @@ impl RowWriter {
         }
     }
 
-    pub(super) fn feed(&mut self, octets: Bytes) {
+    /// Octets from where they were needed; what a store gives beyond the part is none of it.
+    pub(super) fn feed(&mut self, mut octets: Bytes) {
         if let Some(body) = &mut self.body {
+            let left = body.content.span.end - body.place.at;
+            octets.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             body.arrived = Some(octets);
         }
     }
