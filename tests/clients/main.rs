@@ -5,6 +5,7 @@ mod async_imap;
 mod curl;
 mod demo;
 mod fetchmail;
+mod getmail;
 mod imapfilter;
 mod imaplib;
 mod interimap;
