@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         if part.header {
             let octets = self.gather(part.span.start, part.span.end)?;
             let lines = header::lines(&octets);
-            needles.iter_mut().for_each(|n| n.feed(lines.as_bytes()));
+            needles.iter_mut().for_each(|n| n.feed(&lines));
             return Ok(());
         }
         let mut charset = CharsetDecoder::new(part.charset.as_deref());
