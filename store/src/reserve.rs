@@ -32,6 +32,11 @@ impl Reserve {
         }
     }
 
+    /// Octets that are set aside when there is room.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Sets the room aside while there is enough besides, and gives it up when there is not.
     pub(crate) fn tend(&self) {
         let Some(free) = self.free() else {

@@ -34,7 +34,32 @@ pub(super) struct Lag {
     /// The log's octets that are theirs.
     start: u64,
     end: u64,
-    transactions: usize,
+    transactions: u64,
+}
+
+/// How far the index may fall behind the log. On a full disk it must be able to follow, or what was acknowledged could not be read: what it
+/// lacks is to fit into the room that is set aside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MostLag {
+    /// Transactions of the log that are one of the index.
+    transactions: u64,
+    /// Octets of the log from which on it is committed.
+    octets: u64,
+}
+
+impl MostLag {
+    /// For so many octets that are set aside.
+    pub(super) fn within(reserve: u64) -> Self {
+        Self {
+            transactions: (reserve / PAGES).min(64),
+            octets: (reserve / 8).min(1 << 20),
+        }
+    }
+
+    /// Whether a message of this size can be one of them.
+    pub(super) fn allows(self, size: u64) -> bool {
+        self.transactions > 0 && size <= self.octets / 8
+    }
 }
 
 impl Ledger {
@@ -77,10 +102,10 @@ impl Ledger {
     }
 
     /// Whether a transaction of the log can be [lagging](Self::begin_lagging) without anything to be [settled](Self::settle) before.
-    pub(super) fn may_lag(&self) -> bool {
+    pub(super) fn may_lag(&self, most: MostLag) -> bool {
         self.lag.as_ref().is_none_or(|lag| {
-            lag.transactions < MOST_TRANSACTIONS
-                && lag.end - lag.start < MOST_OCTETS
+            lag.transactions < most.transactions
+                && lag.end - lag.start < most.octets
                 && self.pack.goes_on()
                 && !self.conn.is_autocommit()
         })
@@ -249,7 +274,5 @@ impl Drop for Ledger {
     }
 }
 
-/// Transactions of the log that are one of the index at the most.
-const MOST_TRANSACTIONS: usize = 64;
-/// Octets of the log from which on the index's transaction is committed.
-const MOST_OCTETS: u64 = 1 << 20;
+/// Octets of pages of the index that one message changes, with room to spare.
+const PAGES: u64 = 64 << 10;

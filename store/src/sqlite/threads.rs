@@ -11,7 +11,7 @@ use super::Shared;
 use super::ahead::Ready;
 use super::group::Waiting;
 use super::known::News;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, MostLag};
 use super::queue::{Queue, Worker};
 use super::transaction::{Transaction, order};
 use super::upkeep::{Rules, Upkeep};
@@ -28,6 +28,7 @@ pub(super) struct Group {
     /// Jobs for the readers.
     read: Arc<Queue>,
     upkeep: Upkeep,
+    most: MostLag,
     /// What is to be told once the index shows it.
     notices: Vec<Notice>,
     /// The index could not be brought up to the log.
@@ -45,11 +46,13 @@ struct Batch {
 impl Group {
     pub(super) fn new(ledger: Ledger, shared: Arc<Shared>, read: Arc<Queue>, rules: Rules) -> Self {
         let upkeep = Upkeep::new(rules, shared.reserve.clone());
+        let most = MostLag::within(shared.reserve.size());
         Self {
             ledger,
             shared,
             read,
             upkeep,
+            most,
             notices: Vec::new(),
             stuck: false,
         }
@@ -81,7 +84,7 @@ impl Group {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
             let is_due = self.upkeep.wait().is_zero();
-            if (is_idle || is_due || !self.ledger.may_lag()) && self.settle().is_err() {
+            if (is_idle || is_due || !self.ledger.may_lag(self.most)) && self.settle().is_err() {
                 continue;
             }
             if is_due {
@@ -106,6 +109,7 @@ impl Group {
         let settled = self.ledger.settle().or_else(|e| {
             if e.kind == ErrorKind::OverQuota {
                 self.shared.reserve.release();
+                self.ledger.pack.give_back();
             }
             self.ledger.settle()
         });
@@ -171,7 +175,7 @@ impl Group {
         let mut batch = Batch::default();
         let unit = match (&aside, &jobs[..]) {
             (Some(_), _) => Unit::Segment,
-            (None, [job]) if matches!(job.effect(), Effect::UploadCommit(_)) => Unit::Lagging,
+            (None, [job]) if self.can_lag(job.effect()) => Unit::Lagging,
             (None, [_]) => Unit::Transaction,
             (None, _) => Unit::Savepoint,
         };
@@ -206,9 +210,17 @@ impl Group {
         }
     }
 
+    fn can_lag(&self, effect: &Effect) -> bool {
+        let Effect::UploadCommit(call) = effect else {
+            return false;
+        };
+        let size = self.shared.uploads.weigh(&call.op().messages);
+        self.most.allows(size)
+    }
+
     fn begin(&mut self, unit: Unit, aside: Option<Aside>) -> Result<()> {
         self.shared.reserve.tend();
-        if unit != Unit::Lagging || !self.ledger.may_lag() {
+        if unit != Unit::Lagging || !self.ledger.may_lag(self.most) {
             self.settle()?;
         }
         match aside {

@@ -127,8 +127,7 @@ pub fn pour(child: &Child) {
 }
 
 fn pour_once(child: &Child, fault: &str) {
-    let mut usual = Options::default();
-    usual.reserve = 64 << 10;
+    let usual = Options::default();
     let store = Embedded::open(child.store(), usual.clone()).unwrap();
     let client = Client::new(&store, 1);
     client.append("INBOX", b"first").unwrap();
