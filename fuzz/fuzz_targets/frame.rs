@@ -7,11 +7,13 @@ extern crate alloc;
 use libfuzzer_sys::fuzz_target;
 use pillarbox_core::{limits, parse};
 
-#[allow(dead_code)]
-#[path = "../../core/src/wire/frame.rs"]
-mod frame;
+use wire::{announce, frame, taken};
+
 #[path = "../../core/src/wire/slow.rs"]
 mod slow;
+#[allow(dead_code)]
+#[path = "../../core/src/wire/mod.rs"]
+mod wire;
 
 fuzz_target!(|input: &[u8]| {
     if let Some((&[line, command, swallow, choices], octets)) = input.split_first_chunk() {

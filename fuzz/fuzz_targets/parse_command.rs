@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_core::ast::Command;
 use pillarbox_core::limits::Limits;
 use pillarbox_core::parse::{
-    Context, ParseErrorKind, parse_append_end, parse_append_head, parse_append_next, parse_command, parse_tag,
+    Context, ParseErrorKind, parse_append_end, parse_append_head, parse_append_next, parse_command,
+    parse_tag,
 };
 use pillarbox_fuzz::print::print;
 
