@@ -69,6 +69,9 @@ impl Sum {
 
     /// With these before them.
     fn behind(self, parts: &[u32]) -> Result<Self> {
+        if parts.is_empty() {
+            return Ok(self);
+        }
         let mut all = Self::default();
         for whole in parts {
             all.add(*whole)?;
