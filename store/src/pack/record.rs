@@ -72,6 +72,13 @@ pub(super) struct Shape {
     tail: u64,
 }
 
+impl Shape {
+    /// Octets of the entry of a record at `offset`.
+    pub(super) fn entry(&self, offset: u64) -> u64 {
+        self.body - offset - HEAD as u64
+    }
+}
+
 /// What the head at `offset` says in a file of `len` octets, if it may be one.
 pub(super) fn shape(head: &[u8; HEAD], offset: u64, len: u64, version: u8) -> Option<Shape> {
     let entry_len = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
@@ -105,15 +112,17 @@ pub(super) fn read(
         return Ok(None);
     };
     let Shape { body, size, tail } = shape;
+    let mut end = [0; 8];
+    file.read_exact_at(&mut end, tail)?;
+    if !end.starts_with(TAIL) {
+        return Ok(None);
+    }
     let mut entry = vec![0; usize::try_from(body - offset).unwrap_or(HEAD) - HEAD];
     file.read_exact_at(&mut entry, offset + HEAD as u64)?;
     let check = crc32c::crc32c_append(secret.seed(version), &head[..20]);
     let check = crc32c::crc32c_append(check, &entry);
-    let mut end = [0; 8];
-    file.read_exact_at(&mut end, tail)?;
     let whole = u32::from_le_bytes([end[4], end[5], end[6], end[7]]);
-    let ends_well = end.starts_with(TAIL) && (size > 0 || whole == check);
-    if check.to_le_bytes() != head[20..] || !ends_well {
+    if check.to_le_bytes() != head[20..] || size == 0 && whole != check {
         return Ok(None);
     }
     let entry = Entry::decode(version, head[5], &entry);
