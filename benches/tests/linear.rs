@@ -232,7 +232,7 @@ fn sought(message: &str, keys: &str) -> Duration {
 #[test]
 fn a_text_to_look_for_is_linear_in_parts_and_in_its_length() {
     let count = 600;
-    in_proportion("parts", count, long_text(count), long_text(4 * count));
+    in_proportion("parts", count, long_text);
 }
 
 #[test]
