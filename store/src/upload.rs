@@ -30,6 +30,7 @@ pub(crate) struct Uploads {
 
 /// An upload, and the octets it will have.
 struct Open {
+    #[cfg(feature = "sqlite")]
     size: u64,
     upload: Arc<Mutex<Upload>>,
 }
@@ -56,8 +57,12 @@ impl Uploads {
             #[cfg(feature = "sqlite")]
             part: None,
         };
-        let upload = Arc::new(Mutex::new(upload));
-        lock(&self.open).insert(id, Open { size, upload });
+        let open = Open {
+            #[cfg(feature = "sqlite")]
+            size,
+            upload: Arc::new(Mutex::new(upload)),
+        };
+        lock(&self.open).insert(id, open);
         UploadId(id)
     }
 
