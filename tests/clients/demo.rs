@@ -13,7 +13,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `pillarbox demo`, killed when it is dropped.
 pub struct Demo {
-    child: Child,
+    /// Its process.
+    pub child: Child,
     /// The port for plain text and STARTTLS.
     pub plain: u16,
     /// The port for TLS from the first octet on.

@@ -1,13 +1,24 @@
 //! Mail that anyone can send: it is taken, rendered and searched in a time that its size explains, and served as it came.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::demo::{Demo, Folder};
 use crate::mails::mails;
 use crate::wire::{Chunking, Client, End, text};
 
-/// For one message of up to 20 MB and one command; unoptimised builds on busy machines included.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The CPU time of the server's for one message of up to 20 MB and what is asked of it, without optimisation.
+const MOST: Duration = Duration::from_secs(10);
+
+/// CPU time that a server had so far.
+fn cpu(demo: &Demo) -> Duration {
+    let stat = format!("/proc/{}/stat", demo.child.id());
+    let stat = std::fs::read_to_string(stat).expect("it runs");
+    // Behind its name, which may have spaces, in hundredths of a second: proc(5).
+    let (_, behind) = stat.rsplit_once(") ").expect("it has a name");
+    let ticks = behind.split(' ').skip(11).take(2);
+    let ticks = ticks.map(|ticks| ticks.parse::<u64>().expect("a number"));
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
 
 /// Connects, signs in and selects INBOX.
 fn selected(port: u16) -> Client {
@@ -25,11 +36,12 @@ fn mail_on(runtime: &str) {
     let demo = Demo::start(&["--runtime", runtime, "--store", &folder.join("store")]);
     let mut client = selected(demo.plain);
     let mut other = selected(demo.plain);
+    let mut most = (Duration::ZERO, "");
     for (at, (name, octets)) in mails().into_iter().enumerate() {
         let uid = at + 3;
         let head = format!("a APPEND INBOX {{{}+}}\r\n", octets.len());
         let append = [head.as_bytes(), &octets, b"\r\n"].concat();
-        let since = Instant::now();
+        let before = cpu(&demo);
         client.timed(&append, "a");
         for command in [
             format!("b UID FETCH {uid} {FETCH}\r\nb NOOP\r\n"),
@@ -47,15 +59,14 @@ fn mail_on(runtime: &str) {
             );
             assert_eq!(client.noop(), End::Alive, "{name}: {}", text(&client.said));
         }
-        assert!(
-            since.elapsed() < PATIENCE,
-            "{name} took {:?}",
-            since.elapsed()
-        );
+        let took = cpu(&demo) - before;
+        most = most.max((took, name));
+        assert!(took < MOST, "{name} took {took:?}");
         served_as_it_came(&mut client, uid, name, &octets);
         other.said.clear();
         assert_eq!(other.noop(), End::Alive, "after {name}");
     }
+    println!("{most:?} at the most");
     demo.terminate();
 }
 

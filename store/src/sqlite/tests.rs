@@ -359,7 +359,7 @@ fn a_slow_disk_keeps_nobody_who_brings_octets() {
             let _ = back.send(());
         });
         let disk = disk;
-        let was = returned.recv_timeout(Duration::from_secs(10));
+        let was = returned.recv_timeout(Duration::from_secs(60));
         was.expect("who submits does not wait for the disk");
         assert!(replies.try_recv().is_err(), "it waits for its turn");
         client.append("INBOX", b"a small one").unwrap();
