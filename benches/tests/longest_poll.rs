@@ -106,6 +106,20 @@ fn a_poll_looks_through_a_part_of_what_sections_are_in() {
     }
 }
 
+/// A text that is very long is made ready for a few messages at a time.
+#[test]
+fn a_long_text_is_looked_for_in_a_part_of_the_messages() {
+    let polls = |octets: usize| {
+        let mut attack = Attack::signed_in(true);
+        attack.polls = Polls::default();
+        let text = "x".repeat(octets);
+        attack.send(format!("a SEARCH TEXT {{{octets}+}}\r\n{text}\r\n").as_bytes());
+        attack.polls.count
+    };
+    let (short, long) = (polls(10), polls(250_000));
+    assert!(long >= short + 3, "{short} polls, {long} for a long text");
+}
+
 /// LIST of very many mailboxes.
 #[test]
 fn a_poll_lists_a_part_of_the_mailboxes() {

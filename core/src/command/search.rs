@@ -27,9 +27,11 @@ struct Searching {
     program: Arc<Program>,
     found: Blocks,
     highest: ModSeq,
-    /// What is being searched now.
+    /// What is being searched now, so many messages at the most.
     among: UidSet,
-    /// Where the view goes on behind it.
+    most: u64,
+    /// What was looked up besides, and where the view goes on behind it.
+    left: UidSet,
     next: Option<u32>,
     /// The modseqs of the first and the last found are asked for.
     edges: bool,
@@ -61,10 +63,12 @@ pub(crate) fn begin(s: &mut Session, uid: bool, search: ast::Search) -> Step {
         uid,
         result: search.result,
         modseq: search.modseq,
+        most: (TEXTS / (1 + octets(&program))).max(1),
         program,
         found: Blocks::default(),
         highest: ModSeq(0),
         among: UidSet::new(),
+        left: UidSet::new(),
         next: Some(1),
         edges: false,
         answer: None,
@@ -111,6 +115,21 @@ fn spans(s: &Session, uid: bool, set: &SequenceSet) -> Result<Leaf, Done> {
         .map_err(|_| no_such_message())
 }
 
+/// Octets of texts that are made ready at once, for each message anew: the store is asked about fewer messages where there are more, and others have
+/// their turn between its answers.
+const TEXTS: u64 = 8 << 20;
+
+/// Octets of all texts to look for.
+fn octets(program: &Program) -> u64 {
+    let texts = program.steps.iter().map(|step| match step {
+        ProgramStep::Test(Leaf::Header(_, text) | Leaf::Body(text) | Leaf::Text(text)) => {
+            text.len() as u64
+        }
+        _ => 0,
+    });
+    texts.sum()
+}
+
 fn leaf(s: &Session, key: &SearchKey, charset: Charset) -> Result<Leaf, Done> {
     let text = |octets: &[u8]| match decode_search(octets, charset) {
         Some(text) => Ok(text),
@@ -150,8 +169,12 @@ impl Searching {
         let Some(selected) = &s.selected else {
             return Step::Gone;
         };
-        while let (true, Some(next)) = (self.among.is_empty(), self.next) {
-            (self.among, self.next) = selected.view.window(next);
+        if self.among.is_empty() {
+            while let (true, Some(next)) = (self.left.is_empty(), self.next) {
+                (self.left, self.next) = selected.view.window(next);
+            }
+            let rest = self.left.split_off_after(self.most);
+            self.among = core::mem::replace(&mut self.left, rest);
         }
         if self.among.is_empty() {
             return self.finish(s);
