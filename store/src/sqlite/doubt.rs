@@ -58,12 +58,16 @@ impl Doubt {
 
     /// What a client is told of an error of the index: damage, when there is some.
     pub(super) fn judge(&self, e: rusqlite::Error) -> StoreError {
-        let text = e.to_string();
-        let told = failed(e);
+        self.review(failed(e))
+    }
+
+    /// The same of what was [`failed`] already.
+    pub(super) fn review(&self, told: StoreError) -> StoreError {
         if told.kind != ErrorKind::Corruption || self.is_damaged() {
             return told;
         }
-        unavailable().detail(format!("index, not known to be damaged: {text}"))
+        let text = told.detail.unwrap_or_default();
+        unavailable().detail(format!("not known to be damaged: {text}"))
     }
 
     /// All of the index is read: seldom, since each of many clients may ask. Who has it begun waits for it a moment, and nobody else.

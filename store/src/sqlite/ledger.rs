@@ -1,5 +1,7 @@
 //! The index and the log, changed together by the one who writes.
 
+use std::time::{Duration, Instant};
+
 use pillarbox_core::effect::{ErrorKind, StoreError};
 use rusqlite::Connection;
 
@@ -35,6 +37,7 @@ pub(super) struct Lag {
     start: u64,
     end: u64,
     transactions: u64,
+    begun: Instant,
 }
 
 /// How far the index may fall behind the log. On a full disk it must be able to follow, or what was acknowledged could not be read: what it
@@ -106,6 +109,7 @@ impl Ledger {
         self.lag.as_ref().is_none_or(|lag| {
             lag.transactions < most.transactions
                 && lag.end - lag.start < most.octets
+                && lag.begun.elapsed() < LONGEST
                 && self.pack.goes_on()
                 && !self.conn.is_autocommit()
         })
@@ -148,6 +152,7 @@ impl Ledger {
                 start,
                 end,
                 transactions: 0,
+                begun: Instant::now(),
             });
             lag.end = end;
             lag.transactions += 1;
@@ -167,7 +172,8 @@ impl Ledger {
             return Ok(());
         };
         let settled = if self.conn.is_autocommit() {
-            catch_up(&self.conn, &self.files, segment, (start, end))
+            let done = catch_up(&self.conn, &self.files, segment, (start, end));
+            done.map_err(|e| self.doubt.review(e))
         } else {
             let marked = set_mark(&self.conn, (segment, end));
             let done = marked.and_then(|()| order(&self.conn, "COMMIT"));
@@ -276,3 +282,5 @@ impl Drop for Ledger {
 
 /// Octets of pages of the index that one message changes, with room to spare.
 const PAGES: u64 = 64 << 10;
+/// How long anybody waits to hear of a message, however much comes after it.
+const LONGEST: Duration = Duration::from_millis(50);

@@ -21,6 +21,8 @@ use crate::table::Tables;
 use crate::upload::IN_MEMORY;
 use crate::{rebuild, verify};
 
+mod lag;
+
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fault {

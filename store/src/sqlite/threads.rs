@@ -210,12 +210,11 @@ impl Group {
         }
     }
 
+    /// Whether it is one message, and a small one. What is acknowledged before the index has it must find room there, also when that is what was
+    /// set aside: until it is there nobody can change anything.
     fn can_lag(&self, effect: &Effect) -> bool {
-        let Effect::UploadCommit(call) = effect else {
-            return false;
-        };
-        let size = self.shared.uploads.weigh(&call.op().messages);
-        self.most.allows(size)
+        matches!(effect, Effect::UploadCommit(call) if call.op().messages.len() == 1
+            && self.most.allows(self.shared.uploads.weigh(&call.op().messages)))
     }
 
     fn begin(&mut self, unit: Unit, aside: Option<Aside>) -> Result<()> {

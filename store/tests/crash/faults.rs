@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use pillarbox_core::effect::ErrorKind;
-use pillarbox_core::effect::FlagOp;
+use pillarbox_core::effect::{ErrorKind, FlagOp, MailboxRef};
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Client, Model};
+use pillarbox_store::conformance::{Answer, Client, Model, flag_names};
 use pillarbox_store::{Embedded, OpenError, Options};
 
 use crate::work::{Child, Task, mail, options, pass_by};
@@ -191,16 +190,7 @@ pub fn fill(child: &Child) {
     for uid in opened.uids.iter() {
         client.body(opened.mailbox, uid).unwrap();
     }
-    let first = UidSet::from_ranges([(1, 10)]);
-    let deleted = FlagNames {
-        system: SystemFlags::DELETED,
-        keywords: Vec::new(),
-    };
-    client
-        .set(opened.mailbox, first.clone(), FlagOp::Add, deleted, None)
-        .unwrap();
-    let gone = client.expunge(opened.mailbox, first).unwrap();
-    assert_eq!(gone.uids.len(), 10);
+    delete(client, opened.mailbox, UidSet::from_ranges([(1, 10)])).unwrap();
     drop(store);
     match Embedded::open(child.store(), Options::default()) {
         Ok(store) => drop(Client::new(&store, 1).examine("INBOX").unwrap()),
@@ -218,4 +208,42 @@ pub fn fill(child: &Child) {
         opened.uids.difference(&UidSet::from_ranges([(1, 10)]))
     );
     client.append("INBOX", b"there is room").unwrap();
+}
+
+fn delete(client: Client<'_>, mailbox: MailboxRef, ten: UidSet) -> Answer<()> {
+    let deleted = flag_names(SystemFlags::DELETED, &[]);
+    client.set(mailbox, ten.clone(), FlagOp::Add, deleted, None)?;
+    let gone = client.expunge(mailbox, ten)?;
+    assert_eq!(gone.uids.len(), 10);
+    Ok(())
+}
+
+/// One command brings so much that the log has room for it and the index has none, or neither, or both.
+pub fn overfill(child: &Child) {
+    let mut refused = 0;
+    for room in (200_000..1_600_000).step_by(200_000) {
+        let mut usual = Options::default();
+        usual.reserve = 256 << 10;
+        let store = Embedded::open(child.store(), usual).unwrap();
+        let client = Client::new(&store, 1);
+        for n in 0..20 {
+            let mail = mail(&format!("before-{n}"), 0);
+            client.append("INBOX", &mail).unwrap();
+        }
+        let many = (0..1500).map(|n| client.upload("INBOX", format!("Subject: {n}").as_bytes()));
+        let many: Vec<_> = many.collect::<Result<_, _>>().unwrap();
+        child.order(&format!("q {room}"));
+        if let Err(e) = client.commit("INBOX", &many, &FlagNames::default()) {
+            assert_eq!(e.kind, ErrorKind::OverQuota, "{room}: {e:?}");
+            refused += 1;
+        }
+        let opened = client.examine("INBOX");
+        let opened = opened.unwrap_or_else(|e| panic!("{room}: {e:?}"));
+        let first = UidSet::from_ranges([(1, 10)]);
+        delete(client, opened.mailbox, first).unwrap_or_else(|e| panic!("{room}: {e:?}"));
+        child.order("off");
+        drop(store);
+        std::fs::remove_dir_all(child.store()).unwrap();
+    }
+    assert!(refused > 1, "{refused} were refused: this tests nothing");
 }

@@ -45,10 +45,12 @@ fn child() {
         "refuse" => work::refuse(&child, task),
         "log" => work::log(&child, task),
         "full" => work::full(&child, task),
+        "burst" => work::burst(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
         "pour" => faults::pour(&child),
         "fill" => faults::fill(&child),
+        "overfill" => faults::overfill(&child),
         "structures" => structures::check(&child),
         other => match Command::from_word(other) {
             Some(command) => commands::child(&child, command, task),
@@ -75,6 +77,11 @@ fn what_was_refused_and_seen_survives_any_crash() {
 #[test]
 fn what_was_acknowledged_survives_when_a_log_of_the_index_is_not_synced() {
     crashes::find_none(|seed| crashes::find_alone("log", seed, 80));
+}
+
+#[test]
+fn what_was_acknowledged_before_the_index_shows_it_survives_any_crash() {
+    crashes::find_none(|seed| crashes::find_alone("burst", seed, 100));
 }
 
 #[test]
@@ -150,6 +157,12 @@ fn what_was_acknowledged_survives_when_the_index_has_no_room_for_its_log() {
 fn a_full_disk_takes_no_mail_and_lets_it_be_deleted() {
     let place = Place::new("fill");
     process::run(&place.0.join("root"), "fill", 1, 0, false);
+}
+
+#[test]
+fn a_disk_that_gets_full_of_one_command_lets_mail_be_deleted() {
+    let place = Place::new("overfill");
+    process::run(&place.0.join("root"), "overfill", 1, 0, false);
 }
 
 #[test]

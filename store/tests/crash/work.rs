@@ -267,6 +267,57 @@ fn pass_by_until_hit(child: &Child, store: &Embedded, fault: &str, name: &str, t
     }
 }
 
+/// Messages come one after the other, nobody reads meanwhile and nothing is done besides: all that is acknowledged waits for the index.
+pub fn burst(child: &Child, task: Task) {
+    let faults = true;
+    let task = Task { faults, ..task };
+    let mut options = options();
+    options.upkeep = Duration::from_secs(3600);
+    options.reserve = 512 << 10;
+    for round in 0..6 {
+        child.order("off");
+        let store = Embedded::open(child.store(), options.clone()).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..1 + round % 2 {
+                let random = Random::new(task.seed * 100 + round * 10 + thread);
+                let (client, name) = (Client::new(&store, SHARED), format!("{round}-{thread}"));
+                scope.spawn(move || pour_alone(child, client, &name, random, task));
+            }
+        });
+        if round < 3 {
+            child.order("off");
+            look(child, &store, task);
+        }
+    }
+}
+
+fn pour_alone(child: &Child, client: Client<'_>, name: &str, mut random: Random, task: Task) {
+    for n in 0..3 * task.steps {
+        if random.below(8) == 0 {
+            child.order(BURST_FAULTS[random.below(BURST_FAULTS.len() as u64) as usize]);
+        }
+        let key = format!("{name}-{n}x1");
+        match client.append("INBOX", &mail(&key, 0)) {
+            Ok(uid) => child.say(&format!("kept {name} {key} {}", uid.get())),
+            Err(e) => {
+                allow(&e, task);
+                child.say(&format!("refused {name} {key}"));
+            }
+        }
+    }
+}
+
+const BURST_FAULTS: [&str; 8] = [
+    "off",
+    "s packs 0 1 5",
+    "w packs 0 1 5",
+    "b packs 0 4 5",
+    "w -wal 0 1 5",
+    "w -wal 1 2 5",
+    "h -wal 2 1 5",
+    "w -wal 0 1000000 28",
+];
+
 /// What is done after a crash before the next one.
 pub fn recover(child: &Child, task: Task) {
     let store = Embedded::open(child.store(), options()).unwrap();

@@ -40,3 +40,18 @@ fn nobody_waits_for_a_look_that_takes_long() {
     drop(doubt);
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// What was called damage before somebody looked.
+#[test]
+fn an_index_that_is_well_is_not_told_to_be_damaged() {
+    let name = format!("pillarbox-doubt-well-{}", std::process::id());
+    let index = std::env::temp_dir().join(name);
+    let made = Connection::open(&index).unwrap();
+    made.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+    let doubt = Doubt::new(&index).unwrap();
+    let told = doubt.review(failed(corrupt()));
+    assert_eq!(told.kind, ErrorKind::Unavailable, "{told}");
+    drop(made);
+    drop(doubt);
+    std::fs::remove_file(&index).unwrap();
+}
