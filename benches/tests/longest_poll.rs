@@ -111,9 +111,10 @@ fn a_poll_looks_through_a_part_of_what_sections_are_in() {
 fn a_long_text_is_looked_for_in_a_part_of_the_messages() {
     let polls = |octets: usize| {
         let mut attack = Attack::signed_in(true);
-        attack.polls = Polls::default();
         let text = "x".repeat(octets);
-        attack.send(format!("a SEARCH TEXT {{{octets}+}}\r\n{text}\r\n").as_bytes());
+        attack.send(format!("a SEARCH TEXT {{{octets}+}}\r\n{text}").as_bytes());
+        attack.polls = Polls::default();
+        attack.send(b"\r\n");
         attack.polls.count
     };
     let (short, long) = (polls(10), polls(250_000));

@@ -117,7 +117,7 @@ fn spans(s: &Session, uid: bool, set: &SequenceSet) -> Result<Leaf, Done> {
 
 /// Octets of texts that are made ready at once, for each message anew: the store is asked about fewer messages where there are more, and others have
 /// their turn between its answers.
-const TEXTS: u64 = 8 << 20;
+const TEXTS: u64 = 1 << 20;
 
 /// Octets of all texts to look for.
 fn octets(program: &Program) -> u64 {
