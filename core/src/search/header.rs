@@ -15,14 +15,14 @@ const BETWEEN: u8 = 0xff;
 /// What is asked of a header.
 #[derive(Default)]
 pub(super) struct Asked {
-    names: BTreeSet<String>,
+    names: BTreeSet<Vec<u8>>,
     lines: bool,
 }
 
 impl Asked {
     /// The fields of this name are asked for.
     pub(super) fn field(&mut self, name: &str) {
-        self.names.insert(name.to_ascii_lowercase());
+        self.names.insert(name.as_bytes().to_ascii_lowercase());
     }
 
     /// All of it is.
@@ -38,33 +38,34 @@ impl Asked {
 /// What was asked for, encoded words decoded and case folded; white space behind the colon belongs to the text.
 #[derive(Default)]
 pub(super) struct Header {
-    fields: BTreeMap<String, Vec<u8>>,
+    fields: BTreeMap<Vec<u8>, Vec<u8>>,
     lines: Vec<u8>,
 }
 
 impl Header {
     pub(super) fn new(octets: &[u8], asked: &Asked) -> Self {
         let mut header = Self::default();
+        let mut lower = Vec::new();
         for (name, value) in header_fields(octets) {
-            // A field's name is ASCII.
-            let name: String = name
-                .iter()
-                .map(|b| char::from(b.to_ascii_lowercase()))
-                .collect();
-            let named = asked.names.contains(&name);
-            if named || asked.lines {
-                let value = folded(value);
-                if asked.lines {
-                    header.lines.extend_from_slice(fold(&name).as_bytes());
-                    header.lines.push(b':');
-                    header.lines.extend_from_slice(value.as_bytes());
-                    header.lines.push(BETWEEN);
-                }
-                if named {
-                    let text = header.fields.entry(name).or_default();
-                    text.extend_from_slice(value.as_bytes());
-                    text.push(BETWEEN);
-                }
+            lower.clear();
+            lower.extend(name.iter().map(u8::to_ascii_lowercase));
+            let named = asked.names.contains(&lower);
+            if !named && !asked.lines {
+                continue;
+            }
+            let value = folded(value);
+            if asked.lines {
+                // A field's name is ASCII.
+                let name: String = lower.iter().copied().map(char::from).collect();
+                header.lines.extend_from_slice(fold(&name).as_bytes());
+                header.lines.push(b':');
+                header.lines.extend_from_slice(value.as_bytes());
+                header.lines.push(BETWEEN);
+            }
+            if named {
+                let text = header.fields.entry(lower.clone()).or_default();
+                text.extend_from_slice(value.as_bytes());
+                text.push(BETWEEN);
             }
         }
         header
@@ -72,7 +73,7 @@ impl Header {
 
     /// Whether there is a field of this name with this text.
     pub(super) fn has(&self, name: &str, text: &str) -> bool {
-        let values = self.fields.get(&name.to_ascii_lowercase());
+        let values = self.fields.get(&name.as_bytes().to_ascii_lowercase());
         values.is_some_and(|values| is_within(values, text))
     }
 
