@@ -283,13 +283,15 @@ impl Backend for Embedded {
         let is_there = shared.known.has_target(job.effect());
         match ops::upload(job.effect()) {
             // Who submits may not wait for a disk.
-            Some(upload) if shared.uploads.is_spooled(upload) => return self.spool.push(job),
+            Some(upload) if shared.uploads.is_spooled(upload) => {
+                return drop(self.spool.push(job));
+            }
             None if !is_there => {}
             _ => return threads::run_upload(job, shared, is_there),
         }
         let owner = ops::owner(job.effect());
         if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.is_readable(o)) {
-            self.read.push(job);
+            drop(self.read.push(job));
         } else if let Some(write) = &self.write
             && let Some(job) = self.ahead.take(job, shared)
         {

@@ -22,13 +22,15 @@ struct State {
 }
 
 impl Queue {
-    /// Leaves a job to whichever worker is free; with none left it is dropped, and so answers that it was lost.
-    pub(super) fn push(&self, job: Job) {
+    /// Leaves a job to whichever worker is free. With none left it comes back: dropped, it answers that it was lost.
+    pub(super) fn push(&self, job: Job) -> Option<Job> {
         let mut state = lock(&self.state);
-        if state.workers > 0 && !state.closed {
-            state.jobs.push_back(job);
-            self.ready.notify_one();
+        if state.workers == 0 || state.closed {
+            return Some(job);
         }
+        state.jobs.push_back(job);
+        self.ready.notify_one();
+        None
     }
 
     /// Workers end once they have done what is there.

@@ -121,11 +121,12 @@ impl Group {
     }
 
     fn tell(&mut self) {
-        let notices = std::mem::take(&mut self.notices);
-        // Who is told may subscribe anew.
-        let tell = lock(&self.shared.notices).clone();
-        if let Some(tell) = tell {
-            notices.into_iter().for_each(|n| tell(n));
+        for notice in std::mem::take(&mut self.notices) {
+            // Who is told may subscribe anew.
+            let tell = lock(&self.shared.notices).clone();
+            if let Some(tell) = tell {
+                tell(notice);
+            }
         }
     }
 
@@ -137,7 +138,11 @@ impl Group {
         let settled = self.settle();
         for Ready { job, .. } in reads {
             match &settled {
-                Ok(()) => self.read.push(job),
+                Ok(()) => {
+                    // At the end readers take no more.
+                    let left = self.read.push(job);
+                    self.commit(left.into_iter().collect(), None);
+                }
                 Err(e) => {
                     let (effect, slot) = job.into_parts();
                     slot.send(effect.fail(e.clone()));

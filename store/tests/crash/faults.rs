@@ -221,16 +221,16 @@ fn delete(client: Client<'_>, mailbox: MailboxRef, ten: UidSet) -> Answer<()> {
 /// One command brings so much that the log has room for it and the index has none, or neither, or both.
 pub fn overfill(child: &Child) {
     let mut refused = 0;
-    for room in (200_000..1_600_000).step_by(200_000) {
+    for room in (400_000..3_600_000).step_by(400_000) {
         let mut usual = Options::default();
-        usual.reserve = 256 << 10;
+        usual.reserve = 1 << 20;
         let store = Embedded::open(child.store(), usual).unwrap();
         let client = Client::new(&store, 1);
         for n in 0..20 {
             let mail = mail(&format!("before-{n}"), 0);
             client.append("INBOX", &mail).unwrap();
         }
-        let many = (0..1500).map(|n| client.upload("INBOX", format!("Subject: {n}").as_bytes()));
+        let many = (0..4000).map(|_| client.upload("INBOX", b"x"));
         let many: Vec<_> = many.collect::<Result<_, _>>().unwrap();
         child.order(&format!("q {room}"));
         if let Err(e) = client.commit("INBOX", &many, &FlagNames::default()) {

@@ -315,7 +315,7 @@ const BURST_FAULTS: [&str; 8] = [
     "w -wal 0 1 5",
     "w -wal 1 2 5",
     "h -wal 2 1 5",
-    "w -wal 0 1000000 28",
+    "w -wal 0 1000000 5",
 ];
 
 /// What is done after a crash before the next one.

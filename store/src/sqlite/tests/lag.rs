@@ -141,6 +141,25 @@ fn refuse(
     store.upgrade().unwrap().submit(next);
 }
 
+/// The store is closed while the index has something to show yet.
+#[test]
+fn who_asked_before_the_end_is_answered() {
+    for _ in 0..20 {
+        let temp = Temp::new();
+        let store = temp.open_lagging(open_files());
+        let client = Client::new(&store, 1);
+        client.append("INBOX", b"x").unwrap();
+        let (names, actor) = (vec![MailboxName::inbox()], client.actor());
+        let (send, reply) = mpsc::channel();
+        let status = Call::detached(Status { actor, names }).into();
+        store.submit(Job::new(status, move |reply| drop(send.send(reply))));
+        drop(store);
+        let told = reply.recv().unwrap().into_result::<Status>();
+        let told = told.unwrap().unwrap().pop().unwrap();
+        assert_eq!(told.unwrap().messages, 1);
+    }
+}
+
 /// No more and no less: not after messages that were refused either.
 #[test]
 fn the_index_says_how_far_it_is() {
