@@ -1,5 +1,7 @@
 //! getmail: what is new is fetched once, from mailboxes named in UTF-8 too; then all of it goes into another mailbox by `pillarbox deliver`.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::demo::run;
 use crate::served::{Served, messages};
 
@@ -25,6 +27,12 @@ delivered_to = false
 received = false
 verbose = 1
 ";
+
+/// Runs a program once getmail waits for it: 6.18 never hears of the end of one that ends before.
+const PATIENTLY: &str = r#"#!/bin/sh
+until grep -q '^State:.S' /proc/$PPID/status && grep -q '^SigCgt:.*[13579bdf]....$' /proc/$PPID/status; do :; done
+exec "$@"
+"#;
 
 fn getmail_on(runtime: &str) {
     let served = Served::start("getmail", runtime);
@@ -73,12 +81,16 @@ fn bodies(folder: &str) -> Vec<Vec<u8>> {
 /// Fetches from these mailboxes; each message goes to the program. `all`: what was fetched before as well, and then it is removed.
 fn getmail(served: &Served, mailboxes: &str, program: &str, arguments: &str, all: &str) {
     let rc = served.folder.join("rc");
+    let patiently = served.folder.join("patiently");
+    std::fs::write(&patiently, PATIENTLY).expect("the folder can be written");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&patiently, mode).expect("it is our own");
     let configuration = CONFIGURATION
         .replace("PORT", &served.port)
         .replace("CERTIFICATE", &served.certificate)
         .replace("MAILBOXES", mailboxes)
-        .replace("PROGRAM", program)
-        .replace("ARGUMENTS", arguments)
+        .replace("PROGRAM", &patiently)
+        .replace("ARGUMENTS", &format!("\"{program}\", {arguments}"))
         .replace("ALL", all);
     std::fs::write(&rc, configuration).expect("the folder can be written");
     let folder = served.folder.path().to_string_lossy();
