@@ -18,7 +18,7 @@ use pillarbox_core::now::{Now, Tick};
 use pillarbox_core::session::{
     Action, Bye, CloseReason, Config, Event, Peer, Switch, Switched, TlsFacts,
 };
-use pillarbox_store::Job;
+use pillarbox_store::{Job, Leave};
 
 use crate::hub::Membership;
 use crate::inbox::Inbox;
@@ -62,6 +62,9 @@ pub struct Connection<S, C> {
     leave: Option<(Bye, Tick)>,
     /// Questions to the store that this turn may still put; none when the session is to give way.
     questions: usize,
+    /// Leave for the threads that poll to wait for a disk; and whether it was used this turn.
+    may_wait: Option<Leave>,
+    waited: bool,
 }
 
 /// How far the stream's end has come.
@@ -117,11 +120,20 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             end: End::Open,
             leave: None,
             questions: QUESTIONS,
+            may_wait: None,
+            waited: false,
         };
         if tls && !connection.begin_tls(&Bytes::new(), false) {
             connection.session.handle_shutdown(Bye::Shutdown);
         }
         connection
+    }
+
+    /// Polled by threads that may wait for a disk; see [`Leave`].
+    #[must_use]
+    pub fn with_leave(mut self, leave: Option<Leave>) -> Self {
+        self.may_wait = leave;
+        self
     }
 
     /// When the connection is to be polled again at the latest, on its clock; `None` when only octets or letters matter. A clock that wakes
@@ -246,7 +258,12 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Connection<S, C> {
             effect => {
                 let inbox = self.inbox.clone();
                 let sign_in = matches!(effect, Effect::Authenticate(_));
+                // Once a turn: what is answered is to be sent before the next one waits.
+                let commits = matches!(effect, Effect::UploadCommit(_));
+                let waits = commits && !std::mem::replace(&mut self.waited, commits);
+                let leave = self.may_wait.clone().filter(|_| waits);
                 let job = Job::new(effect, move |reply: Reply| inbox.reply(reply));
+                let job = job.with_leave(leave);
                 if sign_in {
                     if let Some(membership) = &self.membership {
                         membership.signs_in();
@@ -399,6 +416,7 @@ impl<S: Stream + Unpin, C: Clock + Unpin> Future for Connection<S, C> {
             return Poll::Ready(this.record.forget());
         }
         this.questions = QUESTIONS;
+        this.waited = false;
         let most = this.octets() + OCTETS;
         for _ in 0..ROUNDS {
             if this.questions == 0 || this.octets() >= most {

@@ -16,6 +16,7 @@ pub use accept::{Listener, accept, accept_all, drain};
 pub use connection::Connection;
 pub use hub::Hub;
 pub use io::{Clock, NonBlocking, Stream, SystemClock};
+pub use pillarbox_store::Leave;
 pub use recording::{
     RecordedSession, RecordedSlot, RecordedTransmit, Recording, ReplayError, Replayed, Spoken,
     replay, replay_unfinished,

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZero;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,8 +12,8 @@ use async_io::{Async, Timer};
 use futures_lite::{AsyncRead, AsyncWrite, future};
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_driver::{
-    Clock, Connection, Listener, ListenerKind, Service, Stream, SystemClock, accept, accept_all,
-    drain,
+    Clock, Connection, Leave, Listener, ListenerKind, Service, Stream, SystemClock, accept,
+    accept_all, drain,
 };
 use smol::Executor;
 
@@ -26,13 +27,19 @@ pub async fn serve(
     service: Arc<Service>,
     executor: &Executor<'static>,
 ) -> io::Result<()> {
-    accept(Accepting { listener, executor }, kind, service).await
+    let accepting = Accepting {
+        listener,
+        executor,
+        leave: None,
+    };
+    accept(accepting, kind, service).await
 }
 
 /// A listener as the driver wants it.
 struct Accepting<'a> {
     listener: Async<TcpListener>,
     executor: &'a Executor<'static>,
+    leave: Option<Leave>,
 }
 
 impl Listener for Accepting<'_> {
@@ -59,19 +66,20 @@ impl Listener for Accepting<'_> {
     }
 
     fn spawn(&mut self, connection: Connection<Tcp, SmolClock>) {
+        let connection = connection.with_leave(self.leave.clone());
         self.executor.spawn(connection).detach();
     }
 }
 
 /// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have
-/// ended; blocks. There is a thread for each core.
+/// ended; blocks. There is a thread for each core, and one more: one may wait for a disk.
 ///
 /// # Errors
 /// A listener is of no use, or a thread cannot be started.
 pub fn run(listeners: Vec<(TcpListener, ListenerKind)>, service: Arc<Service>) -> io::Result<()> {
     let executor = Arc::new(Executor::new());
     let (stop, stopped) = smol::channel::bounded::<()>(1);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() - 1);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut running = Vec::new();
     for _ in 0..threads {
         let (executor, stopped) = (executor.clone(), stopped.clone());
@@ -83,7 +91,10 @@ pub fn run(listeners: Vec<(TcpListener, ListenerKind)>, service: Arc<Service>) -
             })?;
         running.push(thread);
     }
-    let result = future::block_on(executor.run(serve_all(listeners, service, &executor)));
+    // Sockets have a thread of their own, which wakes one of the executor's that is free: nobody needs to be relieved.
+    let leave = Leave::new(1, || {});
+    let serving = serve_all(listeners, service, &executor, leave);
+    let result = future::block_on(executor.run(serving));
     drop(stop);
     for thread in running {
         // A thread that panicked has said so.
@@ -96,10 +107,15 @@ async fn serve_all(
     listeners: Vec<(TcpListener, ListenerKind)>,
     service: Arc<Service>,
     executor: &Executor<'static>,
+    leave: Leave,
 ) -> io::Result<()> {
     let listen = |listener: TcpListener| -> io::Result<_> {
         let listener = Async::new(listener)?;
-        Ok(Accepting { listener, executor })
+        Ok(Accepting {
+            listener,
+            executor,
+            leave: Some(leave.clone()),
+        })
     };
     accept_all(listeners, service.clone(), listen).await?;
     drain(service.hub(), SmolClock::new()).await;

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use pillarbox_core::now::{Now, Tick};
 use pillarbox_driver::{
-    Clock, Connection, Listener, ListenerKind, Service, Stream, SystemClock, accept, accept_all,
-    drain,
+    Clock, Connection, Leave, Listener, ListenerKind, Service, Stream, SystemClock, accept,
+    accept_all, drain,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,18 +25,22 @@ pub async fn serve(
     kind: ListenerKind,
     service: Arc<Service>,
 ) -> io::Result<()> {
-    accept(Accepting(listener), kind, service).await
+    let leave = None;
+    accept(Accepting { listener, leave }, kind, service).await
 }
 
 /// A listener as the driver wants it.
-struct Accepting(TcpListener);
+struct Accepting {
+    listener: TcpListener,
+    leave: Option<Leave>,
+}
 
 impl Listener for Accepting {
     type Stream = Tcp;
     type Clock = TokioClock;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Tcp, SocketAddr)>> {
-        let (stream, peer) = ready!(self.0.poll_accept(cx))?;
+        let (stream, peer) = ready!(self.listener.poll_accept(cx))?;
         // Answers are written whole: waiting to fill packets only delays them.
         let _ = stream.set_nodelay(true);
         Poll::Ready(Ok((Tcp(stream), peer)))
@@ -47,7 +51,7 @@ impl Listener for Accepting {
     }
 
     fn spawn(&mut self, connection: Connection<Tcp, TokioClock>) {
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_leave(self.leave.clone()));
     }
 }
 
@@ -60,11 +64,21 @@ pub fn run(
     listeners: Vec<(std::net::TcpListener, ListenerKind)>,
     service: Arc<Service>,
 ) -> io::Result<()> {
+    // One more than there are cores: one may wait for a disk.
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get() + 1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()?;
+    // The others may be asleep, and who waits is the one who looks after the sockets.
+    let woken = runtime.handle().clone();
+    let leave = Leave::new(1, move || drop(woken.spawn(async {})));
     runtime.block_on(async {
-        let listen = |listener| TcpListener::from_std(listener).map(Accepting);
+        let listen = |listener| {
+            let listener = TcpListener::from_std(listener)?;
+            let leave = Some(leave.clone());
+            Ok(Accepting { listener, leave })
+        };
         accept_all(listeners, service.clone(), listen).await?;
         drain(service.hub(), TokioClock::new()).await;
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pillarbox_core::effect::{Actor, Call, Effect, Notice, Op, Purge, Purged, Reply, StoreError};
 use pillarbox_core::id::AccountId;
@@ -13,6 +14,7 @@ use crate::sync::mpsc;
 /// An account that was never seen before has an INBOX from its first operation on.
 pub trait Backend: Send + Sync + 'static {
     /// Starts the job and answers it once, from any thread, possibly before returning. What is answered before it returns costs no thread hop.
+    /// Waits for no disk, but for a moment when the job has [leave](Job::leave) for that.
     fn submit(&self, job: Job);
 
     /// Sets the receiver of notices: one after each durable change of a mailbox, merged, repeated or late as it may be. `Watch` and `Unwatch`
@@ -41,6 +43,7 @@ pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 pub struct Job {
     effect: Effect,
     slot: ReplySlot,
+    leave: Option<Leave>,
 }
 
 impl Job {
@@ -50,7 +53,22 @@ impl Job {
             token: effect.token(),
             done: Some(Box::new(done)),
         };
-        Self { effect, slot }
+        Self {
+            effect,
+            slot,
+            leave: None,
+        }
+    }
+
+    /// The same, submitted by a thread that may wait for a disk.
+    pub fn with_leave(mut self, leave: Option<Leave>) -> Self {
+        self.leave = leave;
+        self
+    }
+
+    /// Whether the thread that submits it may wait for a disk; `None`: it must not.
+    pub fn leave(&self) -> Option<&Leave> {
+        self.leave.as_ref()
     }
 
     /// What is to be done.
@@ -61,6 +79,66 @@ impl Job {
     /// The effect, and where its reply goes.
     pub fn into_parts(self) -> (Effect, ReplySlot) {
         (self.effect, self.slot)
+    }
+}
+
+/// A runtime's word that some of its threads may wait for a disk when they submit a job, as long as a sync takes on a disk that is fast: others go
+/// on. A job that is done in place is spared the way to a thread of the store and back.
+#[derive(Clone)]
+pub struct Leave(Arc<Waiters>);
+
+struct Waiters {
+    /// How many more may wait.
+    free: AtomicUsize,
+    relieve: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Leave {
+    /// For so many threads at a time. `relieve` is called by another thread when one of them waits for some milliseconds, and must not block: what that
+    /// one would have looked after, others of the runtime look after from then on.
+    pub fn new(threads: usize, relieve: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Waiters {
+            free: AtomicUsize::new(threads),
+            relieve: Box::new(relieve),
+        }))
+    }
+
+    /// Begins to wait, if not too many threads do already.
+    pub fn take(&self) -> Option<Stay> {
+        let free = &self.0.free;
+        let taken = free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+        taken.ok().map(|_| Stay(self.clone()))
+    }
+
+    /// Has others of the runtime look after what a thread that waits leaves.
+    pub fn relieve(&self) {
+        (self.0.relieve)();
+    }
+}
+
+impl fmt::Debug for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leave")
+            .field("free", &self.0.free)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One thread's wait; over when it is dropped.
+#[derive(Debug)]
+#[must_use = "the wait is over when it is dropped"]
+pub struct Stay(Leave);
+
+impl Stay {
+    /// What it was taken from.
+    pub fn leave(&self) -> &Leave {
+        &self.0
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.0.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 

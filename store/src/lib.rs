@@ -29,7 +29,7 @@ pub use accounts::{
     AccountError, AccountTable, FileAccounts, Listed, Reloaded, StoredAccounts, hash_password,
 };
 pub use accounts::{AnyAccounts, StaticAccounts, one_host};
-pub use contract::{Accounts, Backend, Job, Notices, ReplySlot, ask, purge};
+pub use contract::{Accounts, Backend, Job, Leave, Notices, ReplySlot, Stay, ask, purge};
 pub use deliver::{Delivery, Incoming};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]

@@ -37,6 +37,11 @@ impl Reserve {
         self.size
     }
 
+    /// Whether it is set aside, as far as is known.
+    pub(crate) fn is_there(&self) -> bool {
+        self.there.load(Ordering::Relaxed)
+    }
+
     /// Sets the room aside while there is enough besides, and gives it up when there is not.
     pub(crate) fn tend(&self) {
         let Some(free) = self.free() else {

@@ -316,6 +316,11 @@ impl Writer {
         }
     }
 
+    /// Whether a transaction of so many octets, and one like it, find zeros behind the end.
+    pub(crate) fn reaches(&self, octets: u64) -> bool {
+        self.end() + 2 * octets <= self.ready
+    }
+
     /// Gives back the room behind the end.
     pub(crate) fn give_back(&mut self) {
         if self.ready > self.written && !self.suspect {

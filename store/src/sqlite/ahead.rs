@@ -1,12 +1,12 @@
 //! What large messages need that can be done before their turn comes: the one who writes works for everybody, and does not go through many
 //! octets of one message while others wait.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use pillarbox_core::effect::{Effect, UploadCommit};
 
-use super::Shared;
 use super::queue::{Queue, Worker};
+use super::{Desk, Shared, threads};
 use crate::contract::Job;
 use crate::error::lock;
 use crate::ops;
@@ -67,14 +67,14 @@ impl Ahead {
     }
 
     /// Works until no more jobs can come.
-    pub(super) fn run(&self, jobs: &Worker, write: &mpsc::Sender<Ready>, shared: &Shared) {
+    pub(super) fn run(&self, jobs: &Worker, desk: &Desk, shared: &Shared) {
         while let Some(job) = jobs.next() {
             let prepared = match job.effect() {
                 Effect::UploadCommit(call) => self.prepare(call.op(), shared),
                 _ => Ok(None),
             };
             match prepared {
-                Ok(aside) => super::send(write, Ready { job, aside }, shared),
+                Ok(aside) => threads::submit(desk, Ready { job, aside }, shared),
                 Err(e) => {
                     let (effect, slot) = job.into_parts();
                     slot.send(ops::refuse(&shared.uploads, effect, e));

@@ -6,6 +6,7 @@ mod checkpoint;
 mod closed;
 mod columns;
 mod compact;
+mod desk;
 mod doubt;
 mod group;
 mod headers;
@@ -32,7 +33,7 @@ mod verify;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -193,13 +194,15 @@ impl From<Fault> for OpenError {
 /// Keeps mail in a folder of its own.
 pub struct Embedded {
     shared: Arc<Shared>,
-    write: Option<mpsc::Sender<Ready>>,
+    desk: Arc<Desk>,
     ahead: Arc<Ahead>,
     read: Arc<Queue>,
     spool: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
     _lock: File,
 }
+
+type Desk = desk::Desk<Box<threads::Group>, Ready>;
 
 struct Shared {
     files: Arc<Files>,
@@ -237,15 +240,16 @@ impl Embedded {
             renewed: ledger.renewed.clone(),
             headers: Headers::new(options.headers),
         });
-        let (write, jobs) = mpsc::channel();
         let read = Arc::new(Queue::default());
-        let writer = threads::Group::new(ledger, shared.clone(), read.clone(), options.rules());
-        let mut running = vec![spawn("pillarbox-writer", move || writer.run(&jobs))?];
+        let group = threads::Group::new(ledger, shared.clone(), read.clone(), options.rules());
+        let desk = Arc::new(Desk::new(Box::new(group)));
+        let writing = desk.clone();
+        let mut running = vec![spawn("pillarbox-writer", move || threads::write(&writing))?];
         let ahead = Arc::new(Ahead::new(options.large, opener));
         for jobs in ahead.workers() {
-            let (ahead, write, shared) = (ahead.clone(), write.clone(), shared.clone());
+            let (ahead, desk, shared) = (ahead.clone(), desk.clone(), shared.clone());
             running.push(spawn("pillarbox-ahead", move || {
-                ahead.run(&jobs, &write, &shared);
+                ahead.run(&jobs, &desk, &shared);
             })?);
         }
         for _ in 0..options.readers.max(1) {
@@ -261,7 +265,7 @@ impl Embedded {
         })?);
         Ok(Self {
             shared,
-            write: Some(write),
+            desk,
             ahead,
             read,
             spool,
@@ -292,22 +296,13 @@ impl Backend for Embedded {
         let owner = ops::owner(job.effect());
         if ops::only_reads(job.effect()) && owner.is_some_and(|o| shared.known.is_readable(o)) {
             drop(self.read.push(job));
-        } else if let Some(write) = &self.write
-            && let Some(job) = self.ahead.take(job, shared)
-        {
-            send(write, Ready { job, aside: None }, shared);
+        } else if let Some(job) = self.ahead.take(job, shared) {
+            threads::submit(&self.desk, Ready { job, aside: None }, shared);
         }
     }
 
     fn subscribe(&self, notices: Notices) {
         *lock(&self.shared.notices) = Some(notices);
-    }
-}
-
-fn send(write: &mpsc::Sender<Ready>, ready: Ready, shared: &Shared) {
-    if let Err(unsent) = write.send(ready) {
-        let (effect, slot) = unsent.0.job.into_parts();
-        slot.send(ops::refuse(&shared.uploads, effect, stopped()));
     }
 }
 
@@ -327,7 +322,7 @@ impl Drop for Embedded {
         self.spool.close();
         while let Some(thread) = self.threads.pop() {
             if self.threads.is_empty() {
-                self.write = None;
+                self.desk.close();
             }
             // A thread that panicked has said so.
             let _ = thread.join();

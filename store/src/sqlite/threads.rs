@@ -1,21 +1,22 @@
 //! The writer, which commits many jobs at once, the readers, and the one who keeps what comes in.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pillarbox_core::effect::{Effect, ErrorKind, Notice};
 use rusqlite::Connection;
 
-use super::Shared;
 use super::ahead::Ready;
+use super::desk::{Look, Submitted, Turn};
 use super::group::Waiting;
 use super::known::News;
 use super::ledger::{Ledger, MostLag};
 use super::queue::{Queue, Worker};
 use super::transaction::{Transaction, order};
 use super::upkeep::{Rules, Upkeep};
-use crate::contract::{Job, ReplySlot};
+use super::{Desk, Shared, stopped};
+use crate::contract::{Job, ReplySlot, Stay};
 use crate::error::lock;
 use crate::ops;
 use crate::pack::{Aside, Mark, Window, Writer};
@@ -33,6 +34,8 @@ pub(super) struct Group {
     notices: Vec<Notice>,
     /// The index could not be brought up to the log.
     stuck: bool,
+    /// The last commit took no longer than a thread that serves connections may wait for.
+    quick: bool,
 }
 
 /// What a batch is to tell once it is durable.
@@ -55,41 +58,52 @@ impl Group {
             most,
             notices: Vec::new(),
             stuck: false,
-        }
-    }
-
-    /// Works until no more jobs can come. After a panic mail can be read yet.
-    pub(super) fn run(mut self, jobs: &mpsc::Receiver<Ready>) {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.work(jobs)));
-        if ended.is_err() {
-            self.ledger.lose();
-        }
-        // What fails here is done when the store is opened again.
-        let _ = self.settle();
-        if let Err(panic) = ended {
-            resume_unwind(panic);
+            quick: false,
         }
     }
 
     /// Clients first, and between them what the store does of itself.
-    fn work(&mut self, jobs: &mpsc::Receiver<Ready>) {
-        loop {
-            let is_idle = match jobs.recv_timeout(self.wait()) {
-                Ok(first) => {
-                    let more = jobs.try_iter().take(BATCH - 1);
-                    self.serve(std::iter::once(first).chain(more).collect());
-                    false
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => true,
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            };
-            let is_due = self.upkeep.wait().is_zero();
-            if (is_idle || is_due || !self.ledger.may_lag(self.most)) && self.settle().is_err() {
-                continue;
+    fn work(&mut self, turn: Turn<Ready>) {
+        let is_idle = match turn {
+            Turn::Jobs(ready) => {
+                self.serve(ready);
+                false
             }
-            if is_due {
-                self.upkeep.tend(&mut self.ledger);
-            }
+            Turn::Due | Turn::End => true,
+        };
+        let is_due = self.upkeep.wait().is_zero();
+        if (is_idle || is_due || !self.ledger.may_lag(self.most)) && self.settle().is_err() {
+            return;
+        }
+        if is_due {
+            self.upkeep.tend(&mut self.ledger);
+        }
+    }
+
+    /// Whether the job is done in place by the thread that submits it: when that may wait, and all there is to wait for is one sync. The
+    /// writer's thread looks after what the index lacks in any case.
+    fn stay(&self, ready: &Ready) -> Option<Stay> {
+        let leave = ready.job.leave()?;
+        let is_light = self.quick
+            && self.ledger.lags()
+            && self.ledger.may_lag(self.most)
+            && self.shared.reserve.is_there();
+        let size = self.lagging(ready.job.effect()).filter(|_| is_light)?;
+        let fits = ready.aside.is_none() && self.ledger.pack.reaches(size + HEADS);
+        leave.take().filter(|_| fits)
+    }
+
+    /// Writes one job in place.
+    fn write_here(&mut self, job: Job) {
+        let start = self.ledger.begin_lagging();
+        self.carry_out(Unit::Lagging, start, vec![job]);
+    }
+
+    fn look(&self) -> Look {
+        if self.ledger.may_lag(self.most) {
+            Look::In(self.wait())
+        } else {
+            Look::Now
         }
     }
 
@@ -177,14 +191,18 @@ impl Group {
         if jobs.is_empty() {
             return;
         }
-        let mut batch = Batch::default();
         let unit = match (&aside, &jobs[..]) {
             (Some(_), _) => Unit::Segment,
-            (None, [job]) if self.can_lag(job.effect()) => Unit::Lagging,
+            (None, [job]) if self.lagging(job.effect()).is_some() => Unit::Lagging,
             (None, [_]) => Unit::Transaction,
             (None, _) => Unit::Savepoint,
         };
         let start = self.begin(unit, aside);
+        self.carry_out(unit, start, jobs);
+    }
+
+    fn carry_out(&mut self, unit: Unit, start: Result<()>, jobs: Vec<Job>) {
+        let mut batch = Batch::default();
         for job in jobs {
             let (effect, slot) = job.into_parts();
             match &start {
@@ -195,10 +213,12 @@ impl Group {
         if start.is_err() {
             return;
         }
+        let begun = Instant::now();
         let done = match unit {
             Unit::Lagging => self.ledger.finish_lagging(),
             _ => self.ledger.finish(),
         };
+        self.quick = begun.elapsed() < QUICK;
         if let Err(e) = done {
             if e.kind == ErrorKind::OverQuota {
                 // From here on mail can go and not come, until there is room for both.
@@ -215,11 +235,15 @@ impl Group {
         }
     }
 
-    /// Whether it is one message, and a small one. What is acknowledged before the index has it must find room there, also when that is what was
-    /// set aside: until it is there nobody can change anything.
-    fn can_lag(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::UploadCommit(call) if call.op().messages.len() == 1
-            && self.most.allows(self.shared.uploads.weigh(&call.op().messages)))
+    /// The octets of a message that is alone and small. What is acknowledged before the index has it must find room there, also when that is what
+    /// was set aside: until it is there nobody can change anything.
+    fn lagging(&self, effect: &Effect) -> Option<u64> {
+        let Effect::UploadCommit(call) = effect else {
+            return None;
+        };
+        let messages = &call.op().messages;
+        let size = self.shared.uploads.weigh(messages);
+        (messages.len() == 1 && self.most.allows(size)).then_some(size)
     }
 
     fn begin(&mut self, unit: Unit, aside: Option<Aside>) -> Result<()> {
@@ -320,6 +344,60 @@ impl Unit {
     }
 }
 
+/// Hands a job to the one who writes; what is small and alone is written by the thread that submits it, if that may wait.
+pub(super) fn submit(desk: &Desk, ready: Ready, shared: &Shared) {
+    match desk.submit(ready, |group, ready| group.stay(ready)) {
+        Submitted::Left => {}
+        Submitted::Here(mut group, ready) => {
+            let done = catch_unwind(AssertUnwindSafe(|| group.write_here(ready.job)));
+            if done.is_ok() {
+                let look = group.look();
+                return desk.put_back(group, look);
+            }
+            // It has been said. The thread is not the store's: it goes on.
+            group.ledger.lose();
+            desk.end(Some(group));
+        }
+        Submitted::Over(Ready { job, .. }) => {
+            let (effect, slot) = job.into_parts();
+            slot.send(ops::refuse(&shared.uploads, effect, stopped()));
+        }
+    }
+}
+
+/// The writer's thread: works until no more jobs can come. After a panic mail can be read yet.
+pub(super) fn write(desk: &Desk) {
+    let mut group = None;
+    let ended = catch_unwind(AssertUnwindSafe(|| serve(desk, &mut group)));
+    desk.end(None);
+    if let Some(mut group) = group {
+        if ended.is_err() {
+            group.ledger.lose();
+        }
+        // What fails here is done when the store is opened again.
+        let _ = group.settle();
+    }
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+/// Leaves the group where it is when it ends, with whatever it had at hand.
+fn serve(desk: &Desk, at_hand: &mut Option<Box<Group>>) {
+    loop {
+        let (group, turn) = desk.next(BATCH);
+        let group = at_hand.insert(group);
+        if matches!(turn, Turn::End) {
+            return;
+        }
+        group.work(turn);
+        let look = Look::In(group.wait());
+        if let Some(group) = at_hand.take() {
+            desk.put_back(group, look);
+        }
+    }
+}
+
 /// Answers what is about one upload and not for the writer.
 pub(super) fn run_upload(job: Job, shared: &Shared, is_there: bool) {
     let (effect, slot) = job.into_parts();
@@ -361,6 +439,10 @@ pub(super) fn read(conn: &Connection, jobs: &Worker, shared: &Shared) {
 }
 
 const BATCH: usize = 64;
+/// Octets of the log that a message has besides its own, with room to spare.
+const HEADS: u64 = 8 << 10;
+/// How long the last commit took at most when the next may be made by a thread that serves connections.
+const QUICK: Duration = Duration::from_millis(1);
 /// How long the index may lag behind the log while no more mail comes.
 const LAG: Duration = Duration::from_millis(4);
 /// Until it is tried again to bring it up to the log.
