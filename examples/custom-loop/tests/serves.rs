@@ -1,4 +1,4 @@
-//! The event loop serves clients side by side, tells one what another did, reads no more than it can answer, and ends when all are gone.
+//! The event loops serve clients side by side, tell one what another did, read no more than they can answer, and end when all are gone.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
@@ -51,8 +51,17 @@ impl Client {
 }
 
 #[test]
-fn serves_clients_and_ends() {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_custom-loop"))
+fn the_core_in_threads_serves_clients_and_ends() {
+    serves_clients_and_ends(env!("CARGO_BIN_EXE_custom-loop"));
+}
+
+#[test]
+fn the_driver_on_one_thread_serves_clients_and_ends() {
+    serves_clients_and_ends(env!("CARGO_BIN_EXE_polling-loop"));
+}
+
+fn serves_clients_and_ends(program: &str) {
+    let mut server = Command::new(program)
         .args(["127.0.0.1:0", "4"])
         .stdout(Stdio::piped())
         .spawn()
