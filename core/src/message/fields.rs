@@ -1,11 +1,12 @@
 //! The header fields that BODYSTRUCTURE and ENVELOPE tell of, and how they are told (RFC 9051 §7.5.2).
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::address::addresses;
+use super::address::Reader;
 use super::param::Value;
-use super::quote::{nstring, string, unfold};
-use super::structure::Entry;
+use super::quote::{nstring, string};
+use super::structure::{Word, Words};
 
 /// Octets kept of one header field, and of all of them: longer ones are cut, since ENVELOPE and BODYSTRUCTURE repeat them.
 pub(super) const FIELD: usize = 256 << 10;
@@ -14,10 +15,12 @@ pub(super) const FIELDS: usize = 2 << 20;
 const ADDRESSES: usize = 10_000;
 pub(super) const ALL_ADDRESSES: usize = 30_000;
 
-/// The fields of one header that matter, raw: the first of each name, and all of destinations together.
-#[derive(Debug, Default)]
+/// The fields of one header that matter, raw but for the ends of lines: the first of each name, and all of destinations together.
+#[derive(Debug)]
 pub(super) struct Fields {
-    found: Vec<(Field, Vec<u8>)>,
+    /// Values one behind the other. Those of To, Cc and Bcc are apart, a text each: more may come of them.
+    texts: [Vec<u8>; 4],
+    found: Vec<(Field, Range<usize>)>,
     current: Option<usize>,
     /// The default is message/rfc822, not text/plain.
     pub in_digest: bool,
@@ -44,7 +47,42 @@ fields! {
     Language = b"Content-Language", Location = b"Content-Location",
 }
 
+impl Field {
+    /// Which text has its values.
+    fn place(self) -> usize {
+        match self {
+            Self::To => 1,
+            Self::Cc => 2,
+            Self::Bcc => 3,
+            _ => 0,
+        }
+    }
+
+    /// Whether further fields are joined to the first by a comma (RFC 5322 §4.5.3).
+    fn is_joined(self) -> bool {
+        self.place() > 0
+    }
+}
+
 impl Fields {
+    /// Room for the fields of most headers.
+    pub(super) fn new() -> Self {
+        Self {
+            texts: [Vec::with_capacity(512), Vec::new(), Vec::new(), Vec::new()],
+            found: Vec::with_capacity(16),
+            current: None,
+            in_digest: false,
+        }
+    }
+
+    /// Begins another header.
+    pub(super) fn begin(&mut self, in_digest: bool) {
+        self.texts.iter_mut().for_each(Vec::clear);
+        self.found.clear();
+        self.current = None;
+        self.in_digest = in_digest;
+    }
+
     pub(super) fn line(&mut self, text: &[u8], budget: &mut usize) {
         if matches!(text.first(), Some(b' ' | b'\t')) {
             if let Some(at) = self.current {
@@ -61,11 +99,11 @@ impl Fields {
         };
         let at = match self.found.iter().position(|(f, _)| *f == field) {
             None => {
-                self.found.push((field, Vec::new()));
+                let begin = self.texts[field.place()].len();
+                self.found.push((field, begin..begin));
                 self.found.len() - 1
             }
-            // RFC 5322 §4.5.3: further lists of a destination are joined to the first by a comma.
-            Some(at) if matches!(field, Field::To | Field::Cc | Field::Bcc) => {
+            Some(at) if field.is_joined() => {
                 self.add(at, b",", budget);
                 at
             }
@@ -75,55 +113,68 @@ impl Fields {
         self.add(at, &text[colon + 1..], budget);
     }
 
+    /// More of a value that is the last of its text.
     fn add(&mut self, at: usize, text: &[u8], budget: &mut usize) {
-        let value = &mut self.found[at].1;
+        let (field, value) = &mut self.found[at];
         let room = FIELD.saturating_sub(value.len()).min(*budget);
         let keep = text.len().min(room);
-        value.extend_from_slice(&text[..keep]);
+        self.texts[field.place()].extend_from_slice(&text[..keep]);
+        value.end += keep;
         *budget -= keep;
     }
 
     pub(super) fn get(&self, field: Field) -> Option<&[u8]> {
-        self.found
-            .iter()
-            .find(|(f, _)| *f == field)
-            .map(|(_, v)| &v[..])
+        let (_, value) = self.found.iter().find(|(f, _)| *f == field)?;
+        Some(&self.texts[field.place()][value.clone()])
     }
 
-    fn text(&self, field: Field) -> Option<Vec<u8>> {
-        self.get(field).map(unfold)
+    /// The value without white space around it.
+    fn text(&self, field: Field) -> Option<&[u8]> {
+        self.get(field).map(<[u8]>::trim_ascii)
     }
 
-    pub(super) fn put_fields(&self, part: &mut Entry, encoding: Option<&[u8]>) {
-        nstring(&mut part.fields, self.text(Field::Id).as_deref());
-        part.fields.push(b' ');
-        nstring(&mut part.fields, self.text(Field::Description).as_deref());
-        part.fields.push(b' ');
-        string(&mut part.fields, encoding.unwrap_or(b"7bit"));
-        nstring(&mut part.md5, self.text(Field::Md5).as_deref());
+    /// Octets of all values.
+    pub(super) fn len(&self) -> usize {
+        self.texts.iter().map(Vec::len).sum()
+    }
+
+    pub(super) fn put_fields(&self, words: &mut Words, encoding: Option<&[u8]>) {
+        words.put(Word::Fields, |out| {
+            nstring(out, self.text(Field::Id));
+            out.push(b' ');
+            nstring(out, self.text(Field::Description));
+            out.push(b' ');
+            string(out, encoding.unwrap_or(b"7bit"));
+        });
+        words.put(Word::Md5, |out| nstring(out, self.text(Field::Md5)));
+        words.put(Word::Extension, |out| self.put_extension(out));
+    }
+
+    fn put_extension(&self, out: &mut Vec<u8>) {
         match self
             .get(Field::Disposition)
             .map(Value::parse)
-            .filter(|d| !d.value.is_empty())
+            .filter(|d| !d.value().is_empty())
         {
             Some(disposition) => {
-                part.extension.push(b'(');
-                string(&mut part.extension, &disposition.value);
-                part.extension.push(b' ');
-                disposition.put_params(&mut part.extension);
-                part.extension.push(b')');
+                out.push(b'(');
+                string(out, disposition.value());
+                out.push(b' ');
+                disposition.put_params(out);
+                out.push(b')');
             }
-            None => part.extension.extend_from_slice(b"NIL"),
+            None => out.extend_from_slice(b"NIL"),
         }
-        part.extension.push(b' ');
-        self.put_languages(&mut part.extension);
-        part.extension.push(b' ');
+        out.push(b' ');
+        self.put_languages(out);
+        out.push(b' ');
         // RFC 2557 §4.4: white space in a URI comes from folding.
-        let location = self.text(Field::Location).map(|mut uri| {
+        let location = self.text(Field::Location).map(|uri| {
+            let mut uri = uri.to_vec();
             uri.retain(|b| !b.is_ascii_whitespace());
             uri
         });
-        nstring(&mut part.extension, location.as_deref());
+        nstring(out, location.as_deref());
     }
 
     /// `body-fld-lang`: one, or a list (RFC 3282).
@@ -147,39 +198,46 @@ impl Fields {
     }
 
     /// ENVELOPE: always ten members; Sender and Reply-To default to From (RFC 9051 §7.5.2).
-    pub(super) fn envelope(&self, left: &mut usize) -> Vec<u8> {
-        let mut out = Vec::new();
+    pub(super) fn put_envelope(&self, out: &mut Vec<u8>, left: &mut usize) {
         out.push(b'(');
-        nstring(&mut out, self.text(Field::Date).as_deref());
+        nstring(out, self.text(Field::Date));
         out.push(b' ');
-        nstring(&mut out, self.text(Field::Subject).as_deref());
-        let mut list = |field| {
-            let (list, count) = self.text(field).map_or((b"NIL".to_vec(), 0), |v| {
-                addresses(&v, ADDRESSES.min(*left))
-            });
-            // One field may bring a few more than asked for: the ends of its groups.
-            *left = left.saturating_sub(count);
-            list
-        };
-        let from = list(Field::From);
-        let or_from = |list: Vec<u8>| if list == b"NIL" { from.clone() } else { list };
-        let lists = [
-            from.clone(),
-            or_from(list(Field::Sender)),
-            or_from(list(Field::ReplyTo)),
-            list(Field::To),
-            list(Field::Cc),
-            list(Field::Bcc),
-        ];
-        for list in lists {
-            out.push(b' ');
-            out.extend_from_slice(&list);
-        }
+        nstring(out, self.text(Field::Subject));
+        self.put_lists(out, left);
         for field in [Field::InReplyTo, Field::MessageId] {
             out.push(b' ');
-            nstring(&mut out, self.text(field).as_deref());
+            nstring(out, self.text(field));
         }
         out.push(b')');
-        out
+    }
+
+    fn put_lists(&self, out: &mut Vec<u8>, left: &mut usize) {
+        let mut reader = Reader::default();
+        let mut from = 0..0;
+        for field in [
+            Field::From,
+            Field::Sender,
+            Field::ReplyTo,
+            Field::To,
+            Field::Cc,
+            Field::Bcc,
+        ] {
+            out.push(b' ');
+            let begin = out.len();
+            let value = self.text(field).unwrap_or_default();
+            let count = reader.put(out, value, ADDRESSES.min(*left));
+            // One field may bring a few more than asked for: the ends of its groups.
+            *left = left.saturating_sub(count);
+            match field {
+                Field::Sender | Field::ReplyTo if count == 0 => {
+                    out.extend_from_within(from.clone())
+                }
+                _ if count == 0 => out.extend_from_slice(b"NIL"),
+                _ => {}
+            }
+            if field == Field::From {
+                from = begin..out.len();
+            }
+        }
     }
 }

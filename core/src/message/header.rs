@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::param::skip_comment;
+use super::lex::skip_comment;
 use crate::date::{Date, month};
 
 /// References kept of one message.
@@ -248,8 +248,8 @@ pub fn sent_date(header: &[u8]) -> Option<Date> {
 /// A structured field's value with a space for each comment (RFC 5322 §3.2.2).
 fn without_comments(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
-    let mut octets = value.iter().enumerate();
-    while let Some((_, &b)) = octets.next() {
+    let mut octets = value.iter();
+    while let Some(&b) = octets.next() {
         if b == b'(' {
             skip_comment(&mut octets);
         }
@@ -261,22 +261,24 @@ fn without_comments(value: &[u8]) -> Vec<u8> {
 /// The message's own identity first, then those it answers to; at most 20 (RFC 5322 §3.6.4).
 #[must_use]
 pub fn thread_ids(header: &[u8]) -> Vec<&[u8]> {
-    let mut ids = Vec::new();
-    for wanted in [&b"Message-ID"[..], b"In-Reply-To", b"References"] {
-        for (_, value) in
-            header_fields(header).filter(|(name, _)| name.eq_ignore_ascii_case(wanted))
-        {
-            ids.extend(
-                value
-                    .split(|b| *b == b'<')
-                    .skip(1)
-                    .filter_map(|rest| rest.split(|b| *b == b'>').next())
-                    .filter(|id| !id.is_empty()),
-            );
-        }
-    }
-    ids.truncate(REFERENCES);
-    ids
+    let wanted = [&b"Message-ID"[..], b"In-Reply-To", b"References"];
+    let found: Vec<_> = header_fields(header)
+        .filter(|(name, _)| wanted.iter().any(|w| w.eq_ignore_ascii_case(name)))
+        .collect();
+    let in_order = wanted.iter().flat_map(|wanted| {
+        let named = |(name, _): &&(&[u8], _)| wanted.eq_ignore_ascii_case(name);
+        found.iter().filter(named).map(|(_, value)| *value)
+    });
+    in_order.flat_map(bracketed).take(REFERENCES).collect()
+}
+
+/// What stands behind each `<`, up to a `>`; empty ones are passed over.
+fn bracketed(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|b| *b == b'<')
+        .skip(1)
+        .filter_map(|rest| rest.split(|b| *b == b'>').next())
+        .filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]

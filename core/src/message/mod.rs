@@ -4,6 +4,7 @@ mod address;
 mod decode;
 mod fields;
 mod header;
+mod lex;
 mod param;
 mod quote;
 mod render;

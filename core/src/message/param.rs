@@ -1,7 +1,10 @@
 //! Values with parameters: Content-Type and Content-Disposition (RFC 2045 §5.1, RFC 2183), continuations and charsets undone (RFC 2231).
 
 use alloc::vec::Vec;
+use core::ops::Range;
+use core::slice::Iter;
 
+use super::lex::{run, skip_comment};
 use super::quote::string;
 use super::text::known_charset;
 
@@ -9,41 +12,62 @@ use super::text::known_charset;
 const PARAMETERS: usize = 128;
 
 /// A value and its parameters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Value {
-    pub value: Vec<u8>,
-    pub params: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The value, then each parameter's name and value.
+    text: Vec<u8>,
+    /// Where the value ends.
+    end: usize,
+    params: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Value {
     pub(super) fn parse(raw: &[u8]) -> Self {
-        let mut pieces = Pieces { rest: raw };
-        let value = pieces.next().map(|p| p.text).unwrap_or_default();
-        let params = pieces
-            .filter_map(|piece| {
-                let equals = piece.equals.filter(|e| *e > 0)?;
-                Some((piece.text[..equals].to_vec(), piece.text[equals..].to_vec()))
-            })
-            .take(PARAMETERS)
-            .collect();
-        Self {
-            value,
-            params: undo_continuations(params),
+        let mut octets = raw.iter();
+        let mut text = Vec::with_capacity(raw.len());
+        put_piece(&mut octets, &mut text);
+        let end = text.len();
+        let mut params = Vec::new();
+        while !octets.as_slice().is_empty() && params.len() < PARAMETERS {
+            let begin = text.len();
+            match put_piece(&mut octets, &mut text) {
+                Some(equals) if equals > begin => params.push((begin..equals, equals..text.len())),
+                _ => text.truncate(begin),
+            }
         }
+        Self { text, end, params }.undo_continuations()
+    }
+
+    /// The value without its parameters.
+    pub(super) fn parse_value(raw: &[u8]) -> Vec<u8> {
+        let mut value = Vec::new();
+        put_piece(&mut raw.iter(), &mut value);
+        value
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        &self.text[..self.end]
+    }
+
+    /// Names and values.
+    pub(super) fn params(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        let text = |at: &Range<usize>| &self.text[at.clone()];
+        self.params.iter().map(move |(n, v)| (text(n), text(v)))
     }
 
     /// Type and subtype, if it is a media type: two tokens and a slash (RFC 2045 §5.1).
     pub(super) fn media(&self) -> Option<(&[u8], &[u8])> {
-        let slash = memchr::memchr(b'/', &self.value)?;
-        let kind = self.value[..slash].trim_ascii_end();
-        let subtype = self.value[slash + 1..].trim_ascii_start();
+        let value = self.value();
+        let slash = memchr::memchr(b'/', value)?;
+        let kind = value[..slash].trim_ascii_end();
+        let subtype = value[slash + 1..].trim_ascii_start();
         (is_token(kind) && is_token(subtype)).then_some((kind, subtype))
     }
 
     /// The boundary of a multipart; white space at its end may have come on the way (RFC 2046 §5.1.1).
     pub(super) fn boundary(&self) -> Option<&[u8]> {
-        let (kind, _) = self.media()?;
         let boundary = self.param(b"boundary")?.trim_ascii_end();
+        let (kind, _) = self.media()?;
         (kind.eq_ignore_ascii_case(b"multipart") && !boundary.is_empty()).then_some(boundary)
     }
 
@@ -54,8 +78,7 @@ impl Value {
                 || n.strip_suffix(b"*")
                     .is_some_and(|n| n.eq_ignore_ascii_case(name))
         };
-        let found = self.params.iter().find(|(n, _)| named(n));
-        found.map(|(_, v)| &v[..])
+        self.params().find(|(n, _)| named(n)).map(|(_, v)| v)
     }
 
     /// `body-fld-param`: `(name value …)` or NIL.
@@ -64,7 +87,7 @@ impl Value {
             out.extend_from_slice(b"NIL");
             return;
         }
-        for (i, (name, value)) in self.params.iter().enumerate() {
+        for (i, (name, value)) in self.params().enumerate() {
             out.push(if i == 0 { b'(' } else { b' ' });
             string(out, name);
             out.push(b' ');
@@ -72,35 +95,66 @@ impl Value {
         }
         out.push(b')');
     }
+
+    /// `a*0`, `a*1` become `a`; where a piece names a charset, `a*` in UTF-8 (RFC 9051 §7.5.2). What is broken stays as it stands.
+    fn undo_continuations(self) -> Self {
+        if !self.params().any(|(name, _)| name.contains(&b'*')) {
+            return self;
+        }
+        let params: Vec<_> = self.params().collect();
+        let mut out = Self {
+            text: self.value().to_vec(),
+            end: self.end,
+            params: Vec::new(),
+        };
+        for &(name, value) in &params {
+            let joined = match Piece2231::of(name) {
+                Some(piece) if piece.number.unwrap_or(0) == 0 => join(&params, &piece),
+                // A later piece went with its first, if there was one.
+                Some(piece) if has_first(&params, &piece) => continue,
+                _ => None,
+            };
+            match joined {
+                Some((name, value)) => out.add(&name, &value),
+                None => out.add(name, value),
+            }
+        }
+        out
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        let begin = self.text.len();
+        self.text.extend_from_slice(name);
+        let equals = self.text.len();
+        self.text.extend_from_slice(value);
+        self.params.push((begin..equals, equals..self.text.len()));
+    }
 }
 
 fn is_token(text: &[u8]) -> bool {
-    let special = |b: &u8| b"()<>@,;:\\\"/[]?=".contains(b);
-    !text.is_empty() && text.iter().all(|b| b.is_ascii_graphic() && !special(b))
+    !text.is_empty() && text.iter().all(|b| TOKEN[usize::from(*b)])
 }
 
-type Params = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// `a*0`, `a*1` become `a`; where a piece names a charset, `a*` in UTF-8 (RFC 9051 §7.5.2). What is broken stays as it stands.
-fn undo_continuations(params: Params) -> Params {
-    let marked = |(name, _): &(Vec<u8>, Vec<u8>)| name.contains(&b'*');
-    if !params.iter().any(marked) {
-        return params;
+/// The octets of a token (RFC 2045 §5.1).
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut b = 0x21;
+    while b < 0x7f {
+        token[b] = true;
+        b += 1;
     }
-    let mut out = Params::new();
-    for (name, value) in &params {
-        let joined = match Piece2231::of(name) {
-            Some(piece) if piece.number.unwrap_or(0) == 0 => join(&params, &piece),
-            // A later piece went with its first, if there was one.
-            Some(piece) if has_first(&params, &piece) => continue,
-            _ => None,
-        };
-        out.push(joined.unwrap_or_else(|| (name.clone(), value.clone())));
+    let special = b"()<>@,;:\\\"/[]?=";
+    let mut at = 0;
+    while at < special.len() {
+        token[special[at] as usize] = false;
+        at += 1;
     }
-    out
-}
+    token
+};
 
-fn has_first(params: &Params, later: &Piece2231<'_>) -> bool {
+type Params<'a> = [(&'a [u8], &'a [u8])];
+
+fn has_first(params: &Params<'_>, later: &Piece2231<'_>) -> bool {
     let first = |p: Piece2231<'_>| p.number == Some(0) && p.is_of(later);
     params
         .iter()
@@ -140,7 +194,7 @@ impl<'a> Piece2231<'a> {
 }
 
 /// A parameter's pieces put together, up to the first that is missing.
-fn join(params: &Params, first: &Piece2231<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+fn join(params: &Params<'_>, first: &Piece2231<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut pieces: Vec<Option<(&[u8], bool)>> = alloc::vec![None; PARAMETERS];
     for (name, value) in params {
         let Some(piece) = Piece2231::of(name).filter(|p| p.is_of(first)) else {
@@ -206,94 +260,62 @@ fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// One piece between semicolons: quotes and comments undone.
-struct Piece {
-    text: Vec<u8>,
-    /// Where in `text` the value begins, if there was an equals sign, which is left out.
-    equals: Option<usize>,
-    /// White space since the last octet of the text.
-    space: Vec<u8>,
-}
-
-impl Piece {
-    /// White space within a text is kept; around it, it is none.
-    fn push(&mut self, b: u8) {
-        if self.text.len() > self.equals.unwrap_or(0) {
-            self.text.append(&mut self.space);
+/// Appends what stands before the next semicolon, quotes and comments undone. Where its value begins, if there was an equals sign, which is left out.
+fn put_piece(octets: &mut Iter<'_, u8>, out: &mut Vec<u8>) -> Option<usize> {
+    let special = |b| matches!(b, b';' | b'"' | b'(' | b'=' | b' ' | b'\t' | b'\r' | b'\n');
+    let mut equals = None;
+    // The name, then the value: white space within is kept, around it is none.
+    let (mut begin, mut end) = (out.len(), out.len());
+    loop {
+        let plain = run(octets, special);
+        if !plain.is_empty() {
+            out.extend_from_slice(plain);
+            end = out.len();
         }
-        self.space.clear();
-        self.text.push(b);
-    }
-
-    fn quoted<'a>(&mut self, octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
-        while let Some((_, &b)) = octets.next() {
-            match b {
-                b'"' => return,
-                b'\\' => match octets.next() {
-                    Some((_, &b)) => self.push(b),
-                    None => return,
-                },
-                b'\r' | b'\n' => {}
-                b => self.push(b),
-            }
-        }
-    }
-}
-
-struct Pieces<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let mut piece = Piece {
-            text: Vec::new(),
-            equals: None,
-            space: Vec::new(),
-        };
-        let mut octets = self.rest.iter().enumerate();
-        while let Some((at, &b)) = octets.next() {
-            match b {
-                b';' => {
-                    self.rest = &self.rest[at + 1..];
-                    return Some(piece);
-                }
-                b'"' => piece.quoted(&mut octets),
-                b'(' => {
-                    skip_comment(&mut octets);
-                    piece.space.push(b' ');
-                }
-                b'=' if piece.equals.is_none() => {
-                    piece.equals = Some(piece.text.len());
-                    piece.space.clear();
-                }
-                b' ' | b'\t' => piece.space.push(b),
-                b'\r' | b'\n' => {}
-                _ => piece.push(b),
-            }
-        }
-        self.rest = &[];
-        Some(piece)
-    }
-}
-
-/// Passes a comment whose `(` was read, however deep (RFC 5322 §3.2.2): a count, not recursion.
-pub(super) fn skip_comment<'a>(octets: &mut impl Iterator<Item = (usize, &'a u8)>) {
-    let mut depth = 1;
-    while depth > 0 {
         match octets.next() {
-            Some((_, b'(')) => depth += 1,
-            Some((_, b')')) => depth -= 1,
-            Some((_, b'\\')) => {
-                octets.next();
+            None | Some(b';') => break,
+            Some(b'"') => {
+                if put_quoted(octets, out) {
+                    end = out.len();
+                }
             }
-            Some(_) => {}
-            None => return,
+            Some(b'(') => {
+                skip_comment(octets);
+                put_white(b' ', begin, out);
+            }
+            Some(b'=') if equals.is_none() => {
+                out.truncate(end);
+                equals = Some(end);
+                begin = end;
+            }
+            Some(b'=') => {
+                out.push(b'=');
+                end = out.len();
+            }
+            Some(b'\r' | b'\n') => {}
+            Some(white) => put_white(*white, begin, out),
         }
     }
+    out.truncate(end);
+    equals
+}
+
+fn put_white(white: u8, begin: usize, out: &mut Vec<u8>) {
+    if out.len() > begin {
+        out.push(white);
+    }
+}
+
+/// Appends a quoted string whose `"` was read; whether it holds anything.
+fn put_quoted(octets: &mut Iter<'_, u8>, out: &mut Vec<u8>) -> bool {
+    let begin = out.len();
+    loop {
+        out.extend_from_slice(run(octets, |b| matches!(b, b'"' | b'\\' | b'\r' | b'\n')));
+        match octets.next() {
+            None | Some(b'"') => break,
+            Some(b'\\') => out.extend(octets.next()),
+            Some(_) => {}
+        }
+    }
+    out.len() > begin
 }

@@ -1,11 +1,16 @@
-//! Wire strings of ENVELOPE and BODYSTRUCTURE: `NIL`, quoted, or a literal (RFC 9051 §4.3).
+//! Wire strings and numbers of ENVELOPE and BODYSTRUCTURE: `NIL`, quoted, or a literal (RFC 9051 §4.3).
 
 use alloc::vec::Vec;
 
 /// `string`: quoted if it is short and clean, else a literal; NUL, which no literal may hold, becomes a space.
 pub(super) fn string(out: &mut Vec<u8>, text: &[u8]) {
-    let clean = text.len() <= 1000 && text.iter().all(|b| (0x20..0x7f).contains(b) || *b == b'\t');
-    if clean {
+    let clean = |b: &u8| matches!(b, b'\t' | 0x20..0x7f);
+    let plain = |b: &u8| clean(b) && !matches!(b, b'"' | b'\\');
+    if text.len() <= QUOTED && text.iter().all(plain) {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+    } else if text.len() <= QUOTED && text.iter().all(clean) {
         out.push(b'"');
         for &b in text {
             if matches!(b, b'"' | b'\\') {
@@ -14,10 +19,12 @@ pub(super) fn string(out: &mut Vec<u8>, text: &[u8]) {
             out.push(b);
         }
         out.push(b'"');
-        return;
+    } else {
+        out.push(b'{');
+        number(out, text.len() as u64);
+        out.extend_from_slice(b"}\r\n");
+        out.extend(text.iter().map(|b| if *b == 0 { b' ' } else { *b }));
     }
-    out.extend_from_slice(alloc::format!("{{{}}}\r\n", text.len()).as_bytes());
-    out.extend(text.iter().map(|b| if *b == 0 { b' ' } else { *b }));
 }
 
 /// `nstring`: `None` is NIL, which is not the empty string.
@@ -28,12 +35,20 @@ pub(super) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
     }
 }
 
-/// A field's value on one line: folds undone (RFC 5322 §2.2.3), white space around it dropped. A CR alone is no fold.
-pub(super) fn unfold(raw: &[u8]) -> Vec<u8> {
-    let mut line = Vec::with_capacity(raw.len());
-    for piece in raw.split_inclusive(|b| *b == b'\n') {
-        let text = piece.strip_suffix(b"\n");
-        line.extend_from_slice(text.map_or(piece, |t| t.strip_suffix(b"\r").unwrap_or(t)));
+/// `number64`, without the formatting machinery.
+pub(super) fn number(out: &mut Vec<u8>, mut n: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
     }
-    line.trim_ascii().to_vec()
+    out.extend_from_slice(&digits[at..]);
 }
+
+/// Octets of the longest quoted string.
+const QUOTED: usize = 1000;

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::structure::{Entry, Kind, Structure};
+use super::quote::number;
+use super::structure::{Entry, Kind, Structure, Word};
 
 /// What is still to be written.
 enum Todo {
@@ -25,7 +26,8 @@ impl Structure {
     }
 
     fn render(&self, extended: bool) -> Vec<u8> {
-        let mut out = Vec::new();
+        let words = self.parts.iter().map(|part| part.words.len());
+        let mut out = Vec::with_capacity(words.map(|octets| octets + 32).sum());
         let mut todo = alloc::vec![Todo::Part(0)];
         while let Some(next) = todo.pop() {
             match next {
@@ -56,7 +58,7 @@ impl Structure {
 fn put_envelope(out: &mut Vec<u8>, inner: Option<&Entry>, extended: bool) {
     out.push(b' ');
     match inner {
-        Some(inner) => out.extend_from_slice(&inner.envelope),
+        Some(inner) => out.extend_from_slice(&inner.words[Word::Envelope]),
         None => {
             out.extend_from_slice(b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ");
             out.extend_from_slice(
@@ -71,38 +73,39 @@ fn put_envelope(out: &mut Vec<u8>, inner: Option<&Entry>, extended: bool) {
 
 /// `media params id description encoding octets`.
 fn put_basic(out: &mut Vec<u8>, part: &Entry) {
-    out.extend_from_slice(&part.media);
+    out.extend_from_slice(&part.words[Word::Media]);
     out.push(b' ');
-    out.extend_from_slice(&part.params);
+    out.extend_from_slice(&part.words[Word::Params]);
     out.push(b' ');
-    out.extend_from_slice(&part.fields);
+    out.extend_from_slice(&part.words[Word::Fields]);
     out.push(b' ');
-    out.extend_from_slice(alloc::format!("{}", part.end - part.body).as_bytes());
+    number(out, part.end - part.body);
 }
 
 fn put_end(out: &mut Vec<u8>, part: &Entry, extended: bool) {
     match part.kind {
         Kind::Multipart => {
             out.push(b' ');
-            out.extend_from_slice(&part.media);
+            out.extend_from_slice(&part.words[Word::Media]);
             if extended {
                 out.push(b' ');
-                out.extend_from_slice(&part.params);
+                out.extend_from_slice(&part.words[Word::Params]);
             }
         }
         Kind::Leaf | Kind::Message => {
             if part.text || part.kind == Kind::Message {
-                out.extend_from_slice(alloc::format!(" {}", part.lines).as_bytes());
+                out.push(b' ');
+                number(out, part.lines);
             }
             if extended {
                 out.push(b' ');
-                out.extend_from_slice(&part.md5);
+                out.extend_from_slice(&part.words[Word::Md5]);
             }
         }
     }
     if extended {
         out.push(b' ');
-        out.extend_from_slice(&part.extension);
+        out.extend_from_slice(&part.words[Word::Extension]);
     }
     out.push(b')');
 }

@@ -3,11 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use memchr::memmem;
+
 use super::decode::Encoding;
 use super::fields::{ALL_ADDRESSES, FIELD, FIELDS, Field, Fields};
 use super::param::Value;
 use super::quote::string;
-use super::structure::{Entry, Kind, Structure};
+use super::structure::{Entry, Kind, Structure, Word, Words};
 
 const DEPTH: usize = 100;
 const PARTS: usize = 10_000;
@@ -21,6 +23,9 @@ const BOUNDARY: usize = 200;
 pub struct Scanner {
     parts: Vec<Entry>,
     open: Vec<Open>,
+    /// Of the innermost part, while it is in its header.
+    fields: Fields,
+    delimiter: memmem::Finder<'static>,
     /// Octets before the present line.
     offset: u64,
     /// What is kept of the present line, and its octets so far.
@@ -49,7 +54,7 @@ struct Open {
 
 #[derive(Debug)]
 enum State {
-    Header(Fields),
+    Header,
     /// Preamble, or between parts.
     Multipart(Vec<u8>),
     /// Within a leaf, an epilogue, or behind the child that a message/rfc822 is.
@@ -78,6 +83,8 @@ impl Scanner {
         let mut scanner = Self {
             parts: Vec::new(),
             open: Vec::new(),
+            fields: Fields::new(),
+            delimiter: memmem::Finder::new(b"\n--"),
             offset: 0,
             line: Vec::new(),
             line_len: 0,
@@ -95,37 +102,84 @@ impl Scanner {
     /// Takes the next octets.
     pub fn feed(&mut self, octets: &[u8]) {
         let mut rest = octets;
-        while let Some(lf) = memchr::memchr(b'\n', rest) {
-            let line = &rest[..=lf];
-            if self.line_len > 0 || self.in_header() || line.starts_with(b"--") {
-                self.keep(line);
-                self.end_line(true);
-            } else {
-                self.pass(line);
+        loop {
+            if self.line_len == 0 && !self.in_header() {
+                rest = self.pass(rest);
             }
-            rest = &rest[lf + 1..];
+            let Some(lf) = memchr::memchr(b'\n', rest) else {
+                return self.keep(rest);
+            };
+            let (line, behind) = rest.split_at(lf + 1);
+            self.line(line);
+            rest = behind;
         }
-        self.keep(rest);
+    }
+
+    /// Octets of the message's header, the blank line included; `None` while it has no end.
+    #[must_use]
+    pub fn header_len(&self) -> Option<u64> {
+        let root = self.parts.first().filter(|root| root.body > 0);
+        root.map(|root| root.body)
     }
 
     fn in_header(&self) -> bool {
         let innermost = self.open.last().map(|open| &open.state);
-        matches!(innermost, Some(State::Header(_)))
+        matches!(innermost, Some(State::Header))
     }
 
-    /// A whole line that is no field and no delimiter, as most are.
-    fn pass(&mut self, line: &[u8]) {
-        self.ending = if line.ends_with(b"\r\n") { 2 } else { 1 };
-        self.lines += 1;
-        self.last_line = self.offset;
-        self.offset += line.len() as u64;
+    /// Octets kept of the present line.
+    fn room(&self) -> usize {
+        if self.in_header() { FIELD } else { LINE }
+    }
+
+    /// Passes whole lines that are no fields and no delimiters, as most are; what is left of the octets.
+    fn pass<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
+        if octets.starts_with(b"--") {
+            return octets;
+        }
+        let delimiter = self.delimiter.find(octets);
+        let Some(lf) = delimiter.or_else(|| memchr::memrchr(b'\n', octets)) else {
+            return octets;
+        };
+        let (lines, rest) = octets.split_at(lf + 1);
+        let last = memchr::memrchr(b'\n', &lines[..lf]).map_or(0, |before| before + 1);
+        self.ending = if lines.ends_with(b"\r\n") { 2 } else { 1 };
+        self.lines += memchr::memchr_iter(b'\n', lines).count() as u64;
+        self.last_line = self.offset + last as u64;
+        self.offset += lines.len() as u64;
+        rest
+    }
+
+    /// Takes a line's end and what came with it, which mostly is all of the line.
+    fn line(&mut self, octets: &[u8]) {
+        if self.line_len == 0 {
+            self.line_len = octets.len() as u64;
+            let ending = if octets.ends_with(b"\r\n") { 2 } else { 1 };
+            let kept = octets.len().min(self.room());
+            return self.end_line(&octets[..kept], ending);
+        }
+        self.keep(octets);
+        let ending = match self.last_octet {
+            b'\r' if self.line_len > 1 => 2,
+            _ => 1,
+        };
+        self.end_kept(ending);
+    }
+
+    fn end_kept(&mut self, ending: u64) {
+        let mut line = core::mem::take(&mut self.line);
+        self.end_line(&line, ending);
+        line.clear();
+        if line.capacity() <= 4 * LINE {
+            self.line = line;
+        }
     }
 
     /// Ends the message.
     #[must_use]
     pub fn finish(mut self) -> Structure {
         if self.line_len > 0 {
-            self.end_line(false);
+            self.end_kept(0);
         }
         let end = self.offset;
         while let Some(open) = self.open.pop() {
@@ -136,8 +190,9 @@ impl Scanner {
     }
 
     fn keep(&mut self, octets: &[u8]) {
-        let room = if self.in_header() { FIELD } else { LINE };
-        let keep = octets.len().min(room.saturating_sub(self.line.len()));
+        let keep = octets
+            .len()
+            .min(self.room().saturating_sub(self.line.len()));
         self.line.extend_from_slice(&octets[..keep]);
         self.line_len += octets.len() as u64;
         if let [.., before, b'\n'] = octets {
@@ -147,19 +202,14 @@ impl Scanner {
         }
     }
 
-    /// The present line is whole: `terminated`: with its LF.
-    fn end_line(&mut self, terminated: bool) {
-        let mut line = core::mem::take(&mut self.line);
-        let ending = match (terminated, self.last_octet) {
-            (false, _) => 0,
-            (true, b'\r') if self.line_len > 1 => 2,
-            (true, _) => 1,
-        };
-        let kept = usize::try_from(self.line_len - ending).unwrap_or(usize::MAX);
-        let text = &line[..line.len().min(kept)];
+    /// The present line is whole: what was kept of it, and the octets of its end; none at the end of the message.
+    fn end_line(&mut self, line: &[u8], ending: u64) {
+        let content = usize::try_from(self.line_len - ending).unwrap_or(usize::MAX);
+        let text = &line[..line.len().min(content)];
         let delimits = self.boundary(text);
-        if delimits.is_none() {
-            self.content_line(text, kept == 0 && terminated);
+        let in_header = delimits.is_none() && self.in_header();
+        if in_header && content > 0 {
+            self.fields.line(text, &mut self.budget);
         }
         self.lines += 1;
         self.last_line = self.offset;
@@ -171,23 +221,8 @@ impl Scanner {
         };
         self.line_len = 0;
         self.last_octet = 0;
-        if kept == 0 && terminated && self.in_header() {
+        if in_header && content == 0 {
             self.end_header();
-        }
-        line.clear();
-        if line.capacity() <= 4 * LINE {
-            self.line = line;
-        }
-    }
-
-    fn content_line(&mut self, text: &[u8], blank: bool) {
-        if let Some(Open {
-            state: State::Header(fields),
-            ..
-        }) = self.open.last_mut()
-            && !blank
-        {
-            fields.line(text, &mut self.budget);
         }
     }
 
@@ -245,18 +280,12 @@ impl Scanner {
             end: header,
             lines: 0,
             charset: None,
-            media: Vec::new(),
-            params: Vec::new(),
-            fields: Vec::new(),
-            md5: Vec::new(),
-            extension: Vec::new(),
-            envelope: Vec::new(),
+            words: Words::default(),
         });
-        let mut fields = Fields::default();
-        fields.in_digest = in_digest;
+        self.fields.begin(in_digest);
         self.open.push(Open {
             at,
-            state: State::Header(fields),
+            state: State::Header,
             digest: false,
             lines: 0,
         });
@@ -267,12 +296,9 @@ impl Scanner {
         let Some(mut open) = self.open.pop() else {
             return;
         };
-        let State::Header(fields) = core::mem::replace(&mut open.state, State::Body) else {
-            self.open.push(open);
-            return;
-        };
+        open.state = State::Body;
         let at = open.at;
-        let value = self.describe(at, &fields);
+        let value = self.describe(at);
         self.parts[at].body = self.offset;
         open.lines = self.lines;
         let room = self.open.len() < DEPTH && self.parts.len() < PARTS;
@@ -280,7 +306,7 @@ impl Scanner {
         let is_message = self.parts[at].kind == Kind::Message;
         if let (Some(boundary), true) = (boundary, room) {
             self.parts[at].kind = Kind::Multipart;
-            open.digest = value.value.eq_ignore_ascii_case(b"multipart/digest");
+            open.digest = value.value().eq_ignore_ascii_case(b"multipart/digest");
             open.state = State::Multipart(boundary.to_vec());
         }
         self.open.push(open);
@@ -291,9 +317,9 @@ impl Scanner {
 
     fn close(&mut self, open: Open, end: u64) {
         let at = open.at;
-        if let State::Header(fields) = &open.state {
+        if matches!(open.state, State::Header) {
             // The header has no end: there is no body.
-            self.describe(at, fields);
+            self.describe(at);
             let part = &mut self.parts[at];
             (part.header, part.body, part.end) = (part.header.min(end), end, end);
             return;
@@ -308,13 +334,13 @@ impl Scanner {
 
     /// A multipart without a part is a leaf: the grammar wants one at least (RFC 9051 §9 `body-type-mpart`). The others are named by subtype alone.
     fn settle_multiparts(&mut self) {
-        let mut has_child = alloc::vec![false; self.parts.len()];
-        for part in self.parts.iter().skip(1) {
-            has_child[part.parent as usize] = true;
-        }
-        for (part, has_child) in self.parts.iter_mut().zip(has_child) {
+        for at in 0..self.parts.len() {
+            // The first of a part's children comes right behind it.
+            let next = self.parts.get(at + 1);
+            let has_child = next.is_some_and(|next| next.parent as usize == at);
+            let part = &mut self.parts[at];
             if part.kind == Kind::Multipart && has_child {
-                part.media.drain(..b"\"multipart\" ".len());
+                part.words.cut(b"\"multipart\" ".len());
             } else if part.kind == Kind::Multipart {
                 part.kind = Kind::Leaf;
             }
@@ -322,7 +348,8 @@ impl Scanner {
     }
 
     /// Fills in what the header says.
-    fn describe(&mut self, at: usize, fields: &Fields) -> Value {
+    fn describe(&mut self, at: usize) -> Value {
+        let fields = &self.fields;
         let default: &[u8] = if fields.in_digest {
             b"message/rfc822"
         } else {
@@ -336,7 +363,7 @@ impl Scanner {
         let (kind, subtype) = value.media().unwrap_or((b"text", b"plain"));
         let encoding = fields
             .get(Field::Transfer)
-            .map(|raw| Value::parse(raw).value)
+            .map(Value::parse_value)
             .filter(|e| !e.is_empty());
         let is_root = at == 0 || self.parts[self.parts[at].parent as usize].kind == Kind::Message;
         let part = &mut self.parts[at];
@@ -355,17 +382,26 @@ impl Scanner {
             .param(b"charset")
             .and_then(|c| String::from_utf8(c.to_vec()).ok())
             .filter(|c| !c.is_empty());
-        string(&mut part.media, kind);
-        part.media.push(b' ');
-        string(&mut part.media, subtype);
-        if part.text && subtype.eq_ignore_ascii_case(b"plain") && value.params.is_empty() {
-            part.params.extend_from_slice(b"(\"charset\" \"us-ascii\")");
-        } else {
-            value.put_params(&mut part.params);
-        }
-        fields.put_fields(part, encoding.as_deref());
+        // What is told of a header is seldom longer than twice what is kept of it.
+        let words = &mut part.words;
+        *words = Words::with_capacity(2 * fields.len() + 64);
+        words.put(Word::Media, |out| {
+            string(out, kind);
+            out.push(b' ');
+            string(out, subtype);
+        });
+        let is_plain = part.text && subtype.eq_ignore_ascii_case(b"plain");
+        words.put(Word::Params, |out| {
+            if is_plain && value.params().len() == 0 {
+                out.extend_from_slice(b"(\"charset\" \"us-ascii\")");
+            } else {
+                value.put_params(out);
+            }
+        });
+        fields.put_fields(words, encoding.as_deref());
         if is_root {
-            part.envelope = fields.envelope(&mut self.addresses);
+            let addresses = &mut self.addresses;
+            words.put(Word::Envelope, |out| fields.put_envelope(out, addresses));
         }
         value
     }

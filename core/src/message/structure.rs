@@ -4,6 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::decode::Encoding;
+pub(super) use words::{Word, Words};
+
+mod words;
 
 /// Octets `start..end` of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,16 +78,7 @@ pub(super) struct Entry {
     pub end: u64,
     pub lines: u64,
     pub charset: Option<String>,
-    /// `"type" "subtype" params` for a leaf, `"subtype"` and, apart, `params` for a multipart: in wire form.
-    pub media: Vec<u8>,
-    pub params: Vec<u8>,
-    /// `id description encoding`.
-    pub fields: Vec<u8>,
-    pub md5: Vec<u8>,
-    /// `disposition language location`.
-    pub extension: Vec<u8>,
-    /// ENVELOPE of the message this part is the root of.
-    pub envelope: Vec<u8>,
+    pub words: Words,
 }
 
 impl Entry {
@@ -100,7 +94,7 @@ impl Entry {
 
     /// Whether its media type begins so.
     fn is_named(&self, name: &[u8]) -> bool {
-        let media = self.media.get(..name.len());
+        let media = self.words[Word::Media].get(..name.len());
         media.is_some_and(|m| m.eq_ignore_ascii_case(name))
     }
 }
@@ -154,7 +148,7 @@ impl Structure {
     pub fn envelope(&self) -> Vec<u8> {
         self.parts
             .first()
-            .map(|p| p.envelope.clone())
+            .map(|p| p.words[Word::Envelope].to_vec())
             .unwrap_or_default()
     }
 
@@ -163,12 +157,7 @@ impl Structure {
     pub fn without_words(&self) -> Self {
         let bare = |part: &Entry| Entry {
             charset: None,
-            media: Vec::new(),
-            params: Vec::new(),
-            fields: Vec::new(),
-            md5: Vec::new(),
-            extension: Vec::new(),
-            envelope: Vec::new(),
+            words: Words::default(),
             ..*part
         };
         Self::new(self.parts.iter().map(bare).collect())
@@ -301,7 +290,9 @@ impl Structure {
     /// The form a store keeps: versioned and with a checksum.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = alloc::vec![VERSION];
+        let words = self.parts.iter().map(|part| part.words.len());
+        let mut out = Vec::with_capacity(words.map(|octets| octets + 64).sum::<usize>() + 16);
+        out.push(VERSION);
         put(&mut out, self.parts.len() as u64);
         for part in &self.parts {
             put(&mut out, u64::from(part.parent));
@@ -312,15 +303,7 @@ impl Structure {
                 put(&mut out, n);
             }
             let charset = part.charset.as_deref().unwrap_or("").as_bytes();
-            for text in [
-                charset,
-                &part.media,
-                &part.params,
-                &part.fields,
-                &part.md5,
-                &part.extension,
-                &part.envelope,
-            ] {
+            for text in core::iter::once(charset).chain(part.words.iter()) {
                 put(&mut out, text.len() as u64);
                 out.extend_from_slice(text);
             }
@@ -370,7 +353,11 @@ impl Structure {
                 get(&mut rest)?,
             ];
             (header <= body && body <= end).then_some(())?;
-            let charset = String::from_utf8(text(&mut rest)?).ok()?;
+            let charset = String::from_utf8(text(&mut rest)?.to_vec()).ok()?;
+            let mut words = [&[][..]; Words::COUNT];
+            for word in &mut words {
+                *word = text(&mut rest)?;
+            }
             parts.push(Entry {
                 parent,
                 kind: [Kind::Leaf, Kind::Multipart, Kind::Message]
@@ -383,12 +370,7 @@ impl Structure {
                 end,
                 lines,
                 charset: (!charset.is_empty()).then_some(charset),
-                media: text(&mut rest)?,
-                params: text(&mut rest)?,
-                fields: text(&mut rest)?,
-                md5: text(&mut rest)?,
-                extension: text(&mut rest)?,
-                envelope: text(&mut rest)?,
+                words: Words::of(words),
             });
         }
         (rest.is_empty() && !parts.is_empty()).then(|| Self::new(parts))
@@ -441,11 +423,11 @@ fn get(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-fn text(rest: &mut &[u8]) -> Option<Vec<u8>> {
+fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(get(rest)?).ok()?;
     let (text, tail) = rest.split_at_checked(length)?;
     *rest = tail;
-    Some(text.to_vec())
+    Some(text)
 }
 
 /// FNV-1a: finds damage, not malice; the octets come from our own store.
