@@ -41,26 +41,21 @@ struct Scan {
 impl Scan {
     fn feed(&mut self, octets: &[u8]) {
         self.scanner.feed(octets);
-        let keep = octets.len().min(HEADER - self.header.len());
+        let end = self.scanner.header_len();
+        let end = end.map_or(HEADER, |end| end.min(HEADER as u64) as usize);
+        let keep = octets.len().min(end - self.header.len());
         self.header.extend_from_slice(&octets[..keep]);
     }
 
     fn finish(self) -> Derived {
         let structure = self.scanner.finish();
-        let header_len = structure.header_len();
-        let header = usize::try_from(header_len)
-            .unwrap_or(usize::MAX)
-            .min(self.header.len());
         Derived {
-            header_len,
+            header_len: structure.header_len(),
             envelope: structure.envelope().into(),
             body: structure.body().into(),
             body_structure: structure.body_structure().into(),
             structure: structure.encode().into(),
-            threads: thread_ids(&self.header[..header])
-                .into_iter()
-                .map(fnv)
-                .collect(),
+            threads: thread_ids(&self.header).into_iter().map(fnv).collect(),
         }
     }
 }
