@@ -10,6 +10,7 @@ pub mod folder;
 pub mod idle;
 pub mod index;
 pub mod parse;
+pub mod scan;
 pub mod serve;
 pub mod sync;
 pub mod wire;
