@@ -140,23 +140,25 @@ impl DateTime {
     pub(crate) fn text(&self) -> [u8; 26] {
         let zone = self.zone_minutes.clamp(-MAX_ZONE, MAX_ZONE);
         let date = Date::from_unix(self.unix, zone);
-        let seconds = local(self.unix, zone).rem_euclid(DAY);
+        // Less than a day, which a u32 holds.
+        let seconds = u32::try_from(local(self.unix, zone).rem_euclid(DAY)).unwrap_or(0);
+        let (year, zone_minutes) = (u32::from(date.year), u32::from(zone.unsigned_abs()));
         let mut text = *b"dd-Mmm-yyyy hh:mm:ss +hhmm";
         text[3..6].copy_from_slice(MONTHS[usize::from(date.month - 1)]);
         text[21] = if zone < 0 { b'-' } else { b'+' };
         let pairs = [
-            (0, i64::from(date.day)),
-            (7, i64::from(date.year / 100)),
-            (9, i64::from(date.year % 100)),
+            (0, u32::from(date.day)),
+            (7, year / 100),
+            (9, year % 100),
             (12, seconds / 3600),
             (15, seconds / 60 % 60),
             (18, seconds % 60),
-            (22, i64::from(zone.abs() / 60)),
-            (24, i64::from(zone.abs() % 60)),
+            (22, zone_minutes / 60),
+            (24, zone_minutes % 60),
         ];
         for (at, n) in pairs {
-            // Both digits are between 0 and 9.
-            text[at] = b'0' + (n / 10 % 10) as u8;
+            // Each is less than 100, and its digits less than 10.
+            text[at] = b'0' + (n / 10) as u8;
             text[at + 1] = b'0' + (n % 10) as u8;
         }
         text

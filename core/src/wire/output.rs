@@ -40,15 +40,15 @@ impl Output {
         self.put(text.as_bytes());
     }
 
-    /// Octets that need no quoting, without copying large ones.
-    pub(crate) fn splice(&mut self, octets: Bytes) {
+    /// Octets that need no quoting, without copying large ones. Small ones stay whose they are: to share them costs more than a copy.
+    pub(crate) fn splice(&mut self, octets: &Bytes) {
         if octets.len() < SPLICE {
-            self.put(&octets);
+            self.put(octets);
             return;
         }
         self.seal();
         self.ready_len += octets.len();
-        self.ready.push_back(octets);
+        self.ready.push_back(octets.clone());
     }
 
     /// A decimal number, without the formatting machinery: FETCH writes millions.

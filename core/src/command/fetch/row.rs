@@ -22,7 +22,8 @@ pub(super) struct RowWriter {
     next: usize,
     begun: bool,
     separate: bool,
-    body: Option<Body>,
+    /// Apart, so that the writer of a row without it is small.
+    body: Option<Box<Body>>,
     /// A part could not be decoded: the command is to say so.
     pub undecodable: bool,
 }
@@ -125,7 +126,7 @@ impl RowWriter {
                 }
                 self.separate = true;
                 match self.item(s, row, item) {
-                    Some(body) => self.body = Some(body),
+                    Some(body) => self.body = Some(Box::new(body)),
                     None => {
                         self.next += 1;
                         continue;
@@ -192,7 +193,7 @@ impl RowWriter {
             }
             Source::Octets(octets) => {
                 s.out.literal_head(octets.len() as u64);
-                s.out.splice(octets);
+                s.out.splice(&octets);
                 None
             }
             Source::Content(content) => Some(Body::new(row.uid, content, s)),
@@ -269,7 +270,7 @@ impl Body {
             s.out.literal_head(end - self.place.at);
         }
         if let Some(octets) = self.take() {
-            s.out.splice(octets);
+            s.out.splice(&octets);
         }
         self.place.at >= end
     }
@@ -395,7 +396,7 @@ fn put_flags(s: &mut Session, row: &Row) {
 
 fn named(out: &mut crate::wire::output::Output, name: &[u8], wire: &Bytes) {
     out.put(name);
-    out.splice(wire.clone());
+    out.splice(wire);
 }
 
 fn date(out: &mut crate::wire::output::Output, date: DateTime) {
