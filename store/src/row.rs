@@ -14,6 +14,8 @@ pub(crate) struct Want {
     pub to: u32,
     /// Only of what changed after this.
     pub changed_since: Option<ModSeq>,
+    /// The mailbox has keywords: else no message does.
+    pub keywords: bool,
     pub fields: Fields,
     /// Messages and headers of at most so many octets come along.
     pub inline: u64,
@@ -71,6 +73,7 @@ impl Rows {
         self.next.is_some()
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, row: Row) {
         self.weight += weight(&row);
         self.rows.push(row);
@@ -116,6 +119,7 @@ pub(crate) fn one(t: &mut dyn Tables, m: &Message, want: &Want) -> Result<Row> {
 }
 
 /// A message's row without its content.
+#[inline]
 pub(crate) fn bare(m: &Message) -> Row {
     Row {
         uid: m.uid,
@@ -227,6 +231,7 @@ mod tests {
             from: 1,
             to: u32::MAX,
             changed_since: None,
+            keywords: true,
             fields: Fields::default(),
             inline: 0,
             weight: usize::MAX,

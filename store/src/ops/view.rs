@@ -81,6 +81,7 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
             from,
             to,
             changed_since: op.changed_since,
+            keywords: !mailbox.keywords.is_empty(),
             fields: op.fields,
             inline: op.inline,
             weight: room,

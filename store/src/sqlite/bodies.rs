@@ -77,18 +77,24 @@ impl Transaction<'_> {
         self.run(sql, values).map(drop)
     }
 
-    /// What was found, as this version computes it; what an earlier one did stays where the message is damaged.
+    /// What was found, as this version computes it.
+    #[inline]
     pub(super) fn current(&mut self, email: EmailId, found: Found) -> Result<Derived> {
-        if !found.is_old {
-            return Ok(found.derived);
+        match found.is_old {
+            true => self.derive_anew(email, found.derived),
+            false => Ok(found.derived),
         }
+    }
+
+    /// What an earlier version computed stays where the message is damaged.
+    fn derive_anew(&mut self, email: EmailId, old: Derived) -> Result<Derived> {
         if let Some(new) = self.renewed.and_then(|r| r.get(email)) {
             return Ok(new);
         }
         let place = self.place(email)?.ok_or_else(missing)?;
         self.scanned += place.size;
         let new = match derive_stored(self.files, place) {
-            Err(e) if e.kind == ErrorKind::Corruption => return Ok(found.derived),
+            Err(e) if e.kind == ErrorKind::Corruption => return Ok(old),
             new => new?,
         };
         if let Some(renewed) = self.renewed {

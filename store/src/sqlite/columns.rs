@@ -35,7 +35,10 @@ pub(super) fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         uid: uid(r, 1)?,
         modseq: ModSeq(number(r, 2)?),
-        flags: flags(r, 3)?,
+        flags: Flags {
+            system: SystemFlags(r.get(3)?),
+            keywords: keywords(r, 4)?,
+        },
         size: number(r, 5)?,
         internal_date: DateTime {
             unix: r.get(6)?,
@@ -47,12 +50,8 @@ pub(super) fn message_row(r: &Row<'_>) -> rusqlite::Result<Message> {
     })
 }
 
-/// System flags, and the keywords beside them.
-pub(super) fn flags(r: &Row<'_>, at: usize) -> rusqlite::Result<Flags> {
-    Ok(Flags {
-        system: SystemFlags(r.get(at)?),
-        keywords: u128::from_le_bytes(r.get(at + 1)?),
-    })
+pub(super) fn keywords(r: &Row<'_>, at: usize) -> rusqlite::Result<u128> {
+    r.get(at).map(u128::from_le_bytes)
 }
 
 pub(super) fn name(r: &Row<'_>, at: usize) -> rusqlite::Result<MailboxName> {
@@ -66,11 +65,11 @@ pub(super) fn special(r: &Row<'_>, at: usize) -> rusqlite::Result<Option<Special
 }
 
 pub(super) fn positive(r: &Row<'_>, at: usize) -> rusqlite::Result<NonZeroU32> {
-    NonZeroU32::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
+    NonZeroU32::new(r.get(at)?).ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(at, 0))
 }
 
 pub(super) fn uid(r: &Row<'_>, at: usize) -> rusqlite::Result<Uid> {
-    Uid::new(r.get(at)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(at, 0))
+    Uid::new(r.get(at)?).ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(at, 0))
 }
 
 pub(super) fn number(r: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
