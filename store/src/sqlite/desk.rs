@@ -109,16 +109,21 @@ impl<W, J> Desk<W, J> {
     /// The tools are free again.
     pub(super) fn put_back(&self, tools: W, look: Look) {
         let mut state = lock(&self.state);
-        let relieved = state.guest.take().is_some_and(|guest| guest.relieved);
+        let guest = state.guest.take();
+        let relieved = guest.as_ref().is_some_and(|guest| guest.relieved);
         state.tools = Some(tools);
         state.due = match look {
             Look::Now => Instant::now(),
             Look::In(time) => Instant::now() + time,
         };
         // Else the thread sleeps no longer than it may.
-        if look == Look::Now || !state.jobs.is_empty() || state.closed || relieved {
+        let is_more = !state.jobs.is_empty() || state.closed || state.over;
+        if look == Look::Now || is_more || relieved {
             self.changed.notify_one();
         }
+        // What the runtime gave may go with the stay, and is not ours to drop in here.
+        drop(state);
+        drop(guest);
     }
 
     /// What is next for the writer's thread, which has the tools until it puts them back; takes so many jobs at most.
@@ -142,6 +147,7 @@ impl<W, J> Desk<W, J> {
                     let leave = guest.stay.leave().clone();
                     drop(state);
                     leave.relieve();
+                    drop(leave);
                     state = lock(&self.state);
                     continue;
                 }
@@ -163,14 +169,26 @@ impl<W, J> Desk<W, J> {
         let left = {
             let mut state = lock(&self.state);
             state.over = true;
-            state.guest = None;
+            let guest = state.guest.take_if(|_| tools.is_some());
             if tools.is_some() {
                 state.tools = tools;
             }
             self.changed.notify_one();
-            std::mem::take(&mut state.jobs)
+            (std::mem::take(&mut state.jobs), guest)
         };
         drop(left);
+    }
+
+    /// The tools, when it is over: as soon as nobody is at it in place.
+    pub(super) fn last(&self) -> W {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(tools) = state.tools.take() {
+                return tools;
+            }
+            let woken = self.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 

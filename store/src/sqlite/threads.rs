@@ -90,7 +90,7 @@ impl Group {
             && self.shared.reserve.is_there();
         let size = self.lagging(ready.job.effect()).filter(|_| is_light)?;
         let fits = ready.aside.is_none() && self.ledger.pack.reaches(size + HEADS);
-        leave.take().filter(|_| fits)
+        fits.then(|| leave.take()).flatten()
     }
 
     /// Writes one job in place.
@@ -370,13 +370,13 @@ pub(super) fn write(desk: &Desk) {
     let mut group = None;
     let ended = catch_unwind(AssertUnwindSafe(|| serve(desk, &mut group)));
     desk.end(None);
-    if let Some(mut group) = group {
-        if ended.is_err() {
-            group.ledger.lose();
-        }
-        // What fails here is done when the store is opened again.
-        let _ = group.settle();
+    // None at hand: it was the runtime that panicked, when somebody was to be relieved.
+    let mut group = group.unwrap_or_else(|| desk.last());
+    if ended.is_err() {
+        group.ledger.lose();
     }
+    // What fails here is done when the store is opened again.
+    let _ = group.settle();
     if let Err(panic) = ended {
         resume_unwind(panic);
     }
