@@ -8,8 +8,8 @@ use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
 use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::Uid;
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Client, MailboxState, Model, flag_names, run};
-use pillarbox_store::{Backend, Embedded, Memory, OpenError, Options, compact, rebuild};
+use pillarbox_store::conformance::{Client, MailboxState, Model, Waiting, flag_names, run};
+use pillarbox_store::{Backend, Embedded, Leave, Memory, OpenError, Options, compact, rebuild};
 
 struct Temp(PathBuf);
 
@@ -82,6 +82,18 @@ fn embedded_conforms() {
         let store = temp.open();
         kept.lock().unwrap().push(temp);
         Box::new(store)
+    });
+}
+
+/// Each job comes from a thread that may wait for the disk; what is small and alone is written by that one.
+#[test]
+fn embedded_conforms_to_who_may_wait() {
+    let kept = std::sync::Mutex::new(Vec::new());
+    run(|| {
+        let temp = Temp::new();
+        let store = Embedded::open(&temp.0, Options::default()).unwrap();
+        kept.lock().unwrap().push(temp);
+        Box::new(Waiting::new(store, Leave::new(1, || {})))
     });
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pillarbox_store::conformance::{Client, MailboxState, Model};
-use pillarbox_store::{Backend, Embedded, Options, rebuild};
+use pillarbox_store::conformance::{Client, MailboxState, Model, Waiting};
+use pillarbox_store::{Backend, Embedded, Leave, Options, rebuild};
 
 /// Accounts that each follow a model, one thread each.
 const MODELS: u64 = 3;
@@ -25,7 +25,9 @@ fn child() {
     let variable = std::env::var("PILLARBOX_KILL_STEPS").unwrap();
     let steps: Vec<u32> = variable.split(',').map(|n| n.parse().unwrap()).collect();
     say("opening");
-    let store = &Embedded::open(path, Options::default()).unwrap();
+    let store = Embedded::open(path, Options::default()).unwrap();
+    // Those of its threads that bring mail may wait for the disk, one at a time.
+    let store = &Waiting::new(store, Leave::new(1, || {}));
     std::thread::scope(|scope| {
         for (account, done) in (1..=MODELS).zip(&steps) {
             scope.spawn(move || follow(store, account, *done));

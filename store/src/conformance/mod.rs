@@ -5,9 +5,11 @@ mod client;
 mod messages;
 mod model;
 mod names;
+mod waiting;
 
 pub use client::{Answer, Client, MailboxState, MessageState, flag_names};
 pub use model::Model;
+pub use waiting::Waiting;
 
 use crate::contract::Backend;
 

@@ -21,6 +21,7 @@ use crate::table::Tables;
 use crate::upload::IN_MEMORY;
 use crate::{rebuild, verify};
 
+mod here;
 mod lag;
 
 /// What goes wrong.

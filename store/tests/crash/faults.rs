@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use pillarbox_core::effect::{ErrorKind, FlagOp, MailboxRef};
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Answer, Client, Model, flag_names};
-use pillarbox_store::{Embedded, OpenError, Options};
+use pillarbox_store::conformance::{Answer, Client, Model, Waiting, flag_names};
+use pillarbox_store::{Backend, Embedded, Leave, OpenError, Options};
 
 use crate::work::{Child, Task, mail, options, pass_by};
 
@@ -115,19 +115,28 @@ const POURED: [(&str, &str); 7] = [
 ];
 
 /// Messages that are acknowledged before the index shows them, while the disk fails: whatever becomes of the index, they are there.
-pub fn pour(child: &Child) {
+/// So many threads at a time may wait for the disk and write themselves.
+pub fn pour(child: &Child, leave: usize) {
+    let mut in_place = 0;
     for (what, rest) in POURED {
         let before = child.hits();
         for place in (0..90).step_by(9) {
-            pour_once(child, &format!("{what} {place} {rest}"));
+            in_place += pour_once(child, &format!("{what} {place} {rest}"), leave);
         }
         assert!(child.hits() > before, "{what} {rest}: this tests nothing");
     }
+    let tested = in_place > 100 || leave == 0;
+    assert!(
+        tested,
+        "{in_place} were written in place: this tests nothing"
+    );
 }
 
-fn pour_once(child: &Child, fault: &str) {
+/// How many messages were written by the thread that brought them.
+fn pour_once(child: &Child, fault: &str, leave: usize) -> u64 {
     let usual = Options::default();
     let store = Embedded::open(child.store(), usual.clone()).unwrap();
+    let store = Waiting::new(store, Leave::new(leave, || {}));
     let client = Client::new(&store, 1);
     client.append("INBOX", b"first").unwrap();
     let mut kept = vec![b"first".to_vec()];
@@ -147,7 +156,7 @@ fn pour_once(child: &Child, fault: &str) {
     send(0, 80);
     child.order("off");
     send(80, 90);
-    let agrees = |store: &Embedded, when: &str| {
+    let agrees = |store: &dyn Backend, when: &str| {
         let client = Client::new(store, 1);
         let opened = client.examine("INBOX").unwrap();
         let bodies = opened.uids.iter();
@@ -161,12 +170,14 @@ fn pour_once(child: &Child, fault: &str) {
         );
     };
     agrees(&store, "when the disk is well");
+    let in_place = store.in_place();
     drop(store);
     agrees(
         &Embedded::open(child.store(), usual).unwrap(),
         "after opening again",
     );
     std::fs::remove_dir_all(child.store()).unwrap();
+    in_place
 }
 
 /// A disk without room takes no mail, and lets it be read and deleted; then there is room again.

@@ -46,9 +46,11 @@ fn child() {
         "log" => work::log(&child, task),
         "full" => work::full(&child, task),
         "burst" => work::burst(&child, task),
+        "in-place" => work::in_place(&child, task),
         "recover" => work::recover(&child, task),
         "sweep" => faults::sweep(&child, task),
-        "pour" => faults::pour(&child),
+        "pour" => faults::pour(&child, 0),
+        "pour-in-place" => faults::pour(&child, 1),
         "fill" => faults::fill(&child),
         "overfill" => faults::overfill(&child),
         "structures" => structures::check(&child),
@@ -82,6 +84,11 @@ fn what_was_acknowledged_survives_when_a_log_of_the_index_is_not_synced() {
 #[test]
 fn what_was_acknowledged_before_the_index_shows_it_survives_any_crash() {
     crashes::find_none(|seed| crashes::find_alone("burst", seed, 100));
+}
+
+#[test]
+fn what_was_written_by_who_brought_it_survives_any_crash() {
+    crashes::find_none(|seed| crashes::find_alone("in-place", seed, 100));
 }
 
 #[test]
@@ -146,6 +153,12 @@ fn a_failing_disk_is_told_and_nothing_is_lost() {
 fn what_is_acknowledged_before_the_index_shows_it_is_there_whatever_fails() {
     let place = Place::new("pour");
     process::run(&place.0.join("root"), "pour", 1, 0, false);
+}
+
+#[test]
+fn what_is_written_by_who_brings_it_is_there_whatever_fails() {
+    let place = Place::new("pour-in-place");
+    process::run(&place.0.join("root"), "pour-in-place", 1, 0, false);
 }
 
 #[test]

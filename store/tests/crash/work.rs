@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
 use pillarbox_core::flag::{FlagNames, SystemFlags};
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Answer, Client, Model, flag_names};
-use pillarbox_store::{Embedded, Options};
+use pillarbox_store::conformance::{Answer, Client, Model, Waiting, flag_names};
+use pillarbox_store::{Embedded, Leave, Options};
 
 use crate::known::{BRIEF, RING, RING_SIZE, SHARED};
 use crate::random::Random;
@@ -269,14 +269,35 @@ fn pass_by_until_hit(child: &Child, store: &Embedded, fault: &str, name: &str, t
 
 /// Messages come one after the other, nobody reads meanwhile and nothing is done besides: all that is acknowledged waits for the index.
 pub fn burst(child: &Child, task: Task) {
+    let mut options = options();
+    options.reserve = 512 << 10;
+    burst_in(child, task, &options, 0);
+}
+
+/// The same from threads that may wait for the disk, and write themselves what is small.
+pub fn in_place(child: &Child, task: Task) {
+    let mut options = options();
+    options.reserve = 4 << 20;
+    // Fewer segments: where one begins nothing is written in place.
+    options.segment = 1 << 20;
+    let in_place = burst_in(child, task, &options, 1);
+    assert!(
+        in_place > 100,
+        "{in_place} were written in place: this tests nothing"
+    );
+}
+
+/// How many messages were written by the threads that brought them.
+fn burst_in(child: &Child, task: Task, options: &Options, leave: usize) -> u64 {
     let faults = true;
     let task = Task { faults, ..task };
-    let mut options = options();
+    let mut options = options.clone();
     options.upkeep = Duration::from_secs(3600);
-    options.reserve = 512 << 10;
+    let mut in_place = 0;
     for round in 0..6 {
         child.order("off");
         let store = Embedded::open(child.store(), options.clone()).unwrap();
+        let store = Waiting::new(store, Leave::new(leave, || {}));
         std::thread::scope(|scope| {
             for thread in 0..1 + round % 2 {
                 let random = Random::new(task.seed * 100 + round * 10 + thread);
@@ -286,9 +307,11 @@ pub fn burst(child: &Child, task: Task) {
         });
         if round < 3 {
             child.order("off");
-            look(child, &store, task);
+            look(child, store.store(), task);
         }
+        in_place += store.in_place();
     }
+    in_place
 }
 
 fn pour_alone(child: &Child, client: Client<'_>, name: &str, mut random: Random, task: Task) {

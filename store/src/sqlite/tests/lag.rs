@@ -13,7 +13,7 @@ use super::*;
 use crate::pack::{Files, Scan, find_secret};
 
 /// What somebody sees who looks at the index itself.
-fn look(temp: &Temp) -> Connection {
+pub(super) fn look(temp: &Temp) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     Connection::open_with_flags(temp.0.join("index.sqlite"), flags).unwrap()
 }
@@ -50,7 +50,7 @@ fn who_reads_finds_what_was_answered_at_any_moment() {
     }
 }
 
-fn commit(client: Client<'_>, upload: UploadId) -> UploadCommit {
+pub(super) fn commit(client: Client<'_>, upload: UploadId) -> UploadCommit {
     UploadCommit {
         actor: client.actor(),
         name: MailboxName::inbox(),
