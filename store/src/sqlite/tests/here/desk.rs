@@ -5,8 +5,10 @@ use super::*;
 
 const HOUR: Look = Look::In(Duration::from_secs(3600));
 
+type Next = mpsc::Receiver<(u8, Turn<u8>)>;
+
 /// What the writer's thread does next, when it looks.
-fn next(desk: &Arc<Desk<u8, u8>>) -> mpsc::Receiver<(u8, Turn<u8>)> {
+fn next(desk: &Arc<Desk<u8, u8>>) -> Next {
     let (send, turn) = mpsc::channel();
     let desk = desk.clone();
     thread::spawn(move || send.send(desk.next(64)));
@@ -14,7 +16,7 @@ fn next(desk: &Arc<Desk<u8, u8>>) -> mpsc::Receiver<(u8, Turn<u8>)> {
 }
 
 /// The writer's thread had its first turn, and looks again in an hour; somebody is at it in place.
-fn guest(leave: &Leave) -> (Arc<Desk<u8, u8>>, mpsc::Receiver<(u8, Turn<u8>)>, u8) {
+fn guest(leave: &Leave) -> (Arc<Desk<u8, u8>>, Next, u8) {
     let desk = Arc::new(Desk::new(0));
     let (tools, _) = desk.next(64);
     desk.put_back(tools, HOUR);
