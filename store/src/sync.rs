@@ -3,3 +3,5 @@
 #[cfg(feature = "sqlite")]
 pub(crate) use std::sync::{Condvar, PoisonError};
 pub(crate) use std::sync::{Mutex, MutexGuard, mpsc};
+#[cfg(feature = "sqlite")]
+pub(crate) use std::time::Instant;

@@ -3,6 +3,8 @@
 //! The primitives are the project's own source files; only `sync` is another one here.
 
 mod answers;
+mod clock;
+mod desks;
 mod letters;
 mod meeting;
 mod queues;
@@ -10,6 +12,8 @@ mod queues;
 #[path = "../../../store/src/contract.rs"]
 #[allow(dead_code)]
 mod contract;
+#[path = "../../../store/src/sqlite/desk.rs"]
+mod desk;
 #[path = "../../../store/src/error.rs"]
 #[allow(dead_code)]
 mod error;
@@ -25,7 +29,8 @@ mod queue;
 
 /// What the primitives take in the place of the standard library's.
 mod sync {
-    pub use loom::sync::{Condvar, Mutex, MutexGuard, mpsc};
+    pub use crate::clock::{Condvar, Instant, Mutex, MutexGuard};
+    pub use loom::sync::mpsc;
     pub use std::sync::PoisonError;
 }
 
@@ -56,11 +61,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Tries every interleaving of a model, and says how many there were.
-fn model(name: &str, run: impl Fn() + Send + Sync + 'static) {
+/// Tries every interleaving of a model, and says how many there were; `false` when it was not asked for.
+fn model(name: &str, run: impl Fn() + Send + Sync + 'static) -> bool {
     let only = std::env::args().nth(1);
     if only.is_some_and(|only| !name.contains(&only)) {
-        return;
+        return false;
     }
     // Who fails has said its name.
     print!("{name}: ");
@@ -72,13 +77,16 @@ fn model(name: &str, run: impl Fn() + Send + Sync + 'static) {
     builder.preemption_bound = Some(3);
     builder.check(move || {
         counted.fetch_add(1, Ordering::Relaxed);
+        clock::begin();
         run();
     });
     println!("{} interleavings", count.load(Ordering::Relaxed));
+    true
 }
 
 fn main() {
     answers::models();
+    desks::models();
     letters::models();
     meeting::models();
     queues::models();

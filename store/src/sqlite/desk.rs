@@ -2,11 +2,11 @@
 //! writes in place, which saves the way to another thread and back.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::contract::Stay;
 use crate::error::lock;
-use crate::sync::{Condvar, Mutex, PoisonError};
+use crate::sync::{Condvar, Instant, Mutex, PoisonError};
 
 /// Jobs, and what they are done with: `W` is in one hand at a time.
 pub(super) struct Desk<W, J> {
