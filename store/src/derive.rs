@@ -1,5 +1,6 @@
 //! What is computed once from a message when it is stored.
 
+use bytes::Bytes;
 use pillarbox_core::message::{Scanner, thread_ids};
 
 #[cfg(feature = "sqlite")]
@@ -51,13 +52,18 @@ impl Scan {
         let structure = self.scanner.finish();
         Derived {
             header_len: structure.header_len(),
-            envelope: structure.envelope().into(),
-            body: structure.body().into(),
-            body_structure: structure.body_structure().into(),
-            structure: structure.encode().into(),
+            envelope: exact(structure.envelope()),
+            body: exact(structure.body()),
+            body_structure: exact(structure.body_structure()),
+            structure: exact(structure.encode()),
             threads: thread_ids(&self.header).into_iter().map(fnv).collect(),
         }
     }
+}
+
+/// Without the room to grow that it was written in: it is kept as long as an upload is, or the message.
+fn exact(octets: Vec<u8>) -> Bytes {
+    octets.into_boxed_slice().into()
 }
 
 /// FNV-1a: stable across versions, since it is kept on disk.
