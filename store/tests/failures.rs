@@ -12,8 +12,8 @@ use pillarbox_core::effect::{ErrorKind, FlagOp, StoreError};
 use pillarbox_core::flag::SystemFlags;
 use pillarbox_core::id::Uid;
 use pillarbox_core::set::UidSet;
-use pillarbox_store::conformance::{Client, flag_names};
-use pillarbox_store::{Embedded, Options, verify};
+use pillarbox_store::conformance::{Client, Waiting, flag_names};
+use pillarbox_store::{Embedded, Leave, Options, verify};
 
 const CHECK: &str = "PILLARBOX_FAILURE_CHECK";
 const DISK: &str = "PILLARBOX_FAILURE_DISK";
@@ -120,10 +120,12 @@ fn a_disk_too_small_for_a_store_says_so() {
     on_disk(64, "tiny");
 }
 
-fn open(disk: &Path) -> Embedded {
+/// A store that is asked by a thread that may wait for the disk: it writes itself what is small.
+fn open(disk: &Path) -> Waiting<Embedded> {
     let mut options = Options::default();
     options.reserve = 3 << 20;
-    Embedded::open(disk, options).unwrap()
+    let store = Embedded::open(disk, options).unwrap();
+    Waiting::new(store, Leave::new(1, || {}))
 }
 
 fn text(n: u32, len: usize) -> Vec<u8> {
@@ -135,7 +137,7 @@ fn text(n: u32, len: usize) -> Vec<u8> {
 /// Appends until there is no room, thrice, and takes mail out in between.
 fn fill(disk: &Path, len: usize) {
     let mut store = open(disk);
-    let (mut kept, mut n) = (Vec::new(), 0);
+    let (mut kept, mut n, mut in_place) = (Vec::new(), 0, 0);
     Client::new(&store, 1).create("to").unwrap();
     for round in 0..3 {
         let client = Client::new(&store, 1);
@@ -165,12 +167,15 @@ fn fill(disk: &Path, len: usize) {
             moved.expect("mail can be moved to the trash on a full disk");
         }
         check(client, &kept, len);
+        in_place += store.in_place();
         drop(store);
         store = open(disk);
         check(Client::new(&store, 1), &kept, len);
     }
     drop(store);
     verify(disk, |p| panic!("{p}")).unwrap();
+    println!("{in_place} were written in place");
+    assert_eq!(in_place > 0, len < 1000);
 }
 
 /// Nothing is set aside: some fail at the packs, some at the index.
