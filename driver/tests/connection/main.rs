@@ -2,6 +2,7 @@
 
 mod accept;
 mod fair;
+mod leave;
 mod limits;
 mod recording;
 mod tls;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
 use pillarbox_core::now::{Now, Tick};
-use pillarbox_driver::{Clock, Connection, ListenerKind, Service, Stream, Summary};
+use pillarbox_driver::{Clock, Connection, Leave, ListenerKind, Service, Stream, Summary};
 
 /// What both ends of a wire share.
 #[derive(Default, Debug)]
@@ -159,6 +159,14 @@ impl Client {
     /// Connects to the service.
     pub fn connect(service: &Arc<Service>, kind: ListenerKind) -> Self {
         Self::new(service, kind, ADDRESS.into())
+    }
+
+    /// The same, polled by threads that may wait.
+    pub fn with_leave(service: &Arc<Service>, kind: ListenerKind, leave: Option<Leave>) -> Self {
+        let mut client = Self::connect(service, kind);
+        let connection = client.connection.take();
+        client.connection = connection.map(|connection| connection.with_leave(leave));
+        client
     }
 
     /// Connects to a listener for plain text and has sent this before it is looked at.
