@@ -3,6 +3,8 @@
 
 #[path = "serve/accounts.rs"]
 mod accounts;
+#[path = "serve/appends.rs"]
+mod appends;
 #[path = "serve/deliver.rs"]
 mod deliver;
 #[path = "serve/harness.rs"]

@@ -328,6 +328,20 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// The first line that begins so; `None` when the server hangs up before it.
+    pub fn until_or_end(&mut self, begin: &str) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            let read = self.0.read_line(&mut line);
+            if !read.is_ok_and(|_| line.ends_with("\r\n")) {
+                return None;
+            }
+            if line.starts_with(begin) {
+                return Some(line);
+            }
+        }
+    }
+
     /// Everything until the server closes the connection.
     pub fn rest(&mut self) -> String {
         let mut rest = String::new();

@@ -231,14 +231,14 @@ fn a_handshake_that_fails_is_logged_with_its_fault() {
 }
 
 /// A certificate for localhost and its key, in PEM.
-fn certificate() -> (String, String) {
+pub fn certificate() -> (String, String) {
     let made = rcgen::generate_simple_self_signed([String::from("localhost")]);
     let made = made.expect("a certificate can be made");
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 /// Connects with TLS to a listener for it, trusting only this certificate.
-fn connect_tls(
+pub fn connect_tls(
     server: &Server,
     listener: usize,
     trusted: &str,
@@ -257,7 +257,7 @@ fn connect_tls(
     Client::new(StreamOwned::new(layer, server.socket(listener)))
 }
 
-const TLS: &str = "store = \"store\"\nmax_connections = 20\n[[listen]]\naddress = \"127.0.0.1:0\"\nimplicit_tls = true\n\
+pub const TLS: &str = "store = \"store\"\nmax_connections = 20\n[[listen]]\naddress = \"127.0.0.1:0\"\nimplicit_tls = true\n\
     [[listen]]\naddress = \"127.0.0.1:0\"\n[tls]\ncertificates = \"cert.pem\"\nkey = \"key.pem\"\n";
 
 #[test]
