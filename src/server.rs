@@ -15,11 +15,11 @@ use pillarbox_store::{Accounts, Backend};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Runtime {
-    /// Tokio, with a thread for each core.
+    /// Tokio, with a thread for each core and one more.
     #[cfg(feature = "runtime-tokio")]
     #[cfg_attr(feature = "runtime-tokio", default)]
     Tokio,
-    /// Smol, with a thread for each core.
+    /// Smol, with a thread for each core and one more.
     #[cfg(feature = "runtime-smol")]
     #[cfg_attr(all(feature = "runtime-smol", not(feature = "runtime-tokio")), default)]
     Smol,

@@ -56,7 +56,7 @@ impl Listener for Accepting {
 }
 
 /// Runs a service on listeners of the standard library, and on those that its hub is given meanwhile, until its hub is told to stop and its connections have
-/// ended; blocks.
+/// ended; blocks. There is a thread for each core, and one more: one may wait for a disk.
 ///
 /// # Errors
 /// The runtime cannot be built, or a listener is of no use.
