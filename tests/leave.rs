@@ -90,11 +90,11 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// A runtime of the server's own.
+type Run = fn(Vec<(TcpListener, ListenerKind)>, Arc<Service>) -> std::io::Result<()>;
+
 /// One thread of the runtime waits, for as long as another client is not answered.
-fn others_are_served(
-    run: fn(Vec<(TcpListener, ListenerKind)>, Arc<Service>) -> std::io::Result<()>,
-    relieve: bool,
-) {
+fn others_are_served(run: Run, relieve: bool) {
     let ((listener, address), (service, waits)) = (listen(), service());
     let hub = service.hub().clone();
     let server = std::thread::spawn(move || run(vec![(listener, ListenerKind::Plain)], service));

@@ -2,6 +2,7 @@
 //!
 //! What the jobs are done with is moved from hand to hand, so that it cannot be in two.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,25 +59,34 @@ fn answer(job: Job) {
 
 /// The writer's thread as the store runs it; hands over what it ends with. One that panics does so at the first job.
 fn write(desk: &Jobs, panics: bool) -> Tools {
-    let at_hand = loop {
-        let (mut tools, turn) = desk.next(64);
+    let mut at_hand = None;
+    let _ = catch_unwind(AssertUnwindSafe(|| serve(desk, panics, &mut at_hand)));
+    desk.end(None);
+    at_hand.unwrap_or_else(|| desk.last())
+}
+
+fn serve(desk: &Jobs, panics: bool, at_hand: &mut Option<Tools>) {
+    loop {
+        let (tools, turn) = desk.next(64);
+        let tools = at_hand.insert(tools);
         match turn {
             Turn::Jobs(jobs) if panics => {
                 drop(jobs);
-                break tools;
+                // Without a message: there are thousands of these.
+                resume_unwind(Box::new(()));
             }
             Turn::Jobs(jobs) => jobs.into_iter().for_each(answer),
             Turn::Due => {
                 tools.count += 1;
                 let _ = tools.looks.send(());
             }
-            Turn::End => break tools,
+            Turn::End => return,
         }
         let look = tools.wait();
-        desk.put_back(tools, look);
-    };
-    desk.end(None);
-    at_hand
+        if let Some(tools) = at_hand.take() {
+            desk.put_back(tools, look);
+        }
+    }
 }
 
 fn writer(desk: &Arc<Jobs>) -> JoinHandle<Tools> {
@@ -269,8 +279,16 @@ fn writer_panics(seen: &AtomicUsize) {
     count(seen, lost > 0 && refused > 0);
 }
 
+/// What a runtime does when it is to relieve somebody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Relief {
+    Wakes,
+    Submits,
+    Panics,
+}
+
 /// Who is relieved may submit something, as the runtime's other threads do; and what is due is done with nobody to wake the writer.
-fn relief(seen: &AtomicUsize, submits: bool) {
+fn relief(seen: &AtomicUsize, relief: Relief) {
     let ((desk, looked), counted) = (desk(2), Arc::<Counted>::default());
     clock::passes();
     let (tell, answered) = mpsc::channel();
@@ -280,8 +298,12 @@ fn relief(seen: &AtomicUsize, submits: bool) {
     let (times, to, more) = (relieved.clone(), desk.clone(), counted.clone());
     let leave = Leave::new(1, move || {
         times.fetch_add(1, Ordering::SeqCst);
-        if submits {
-            submit(&to, told(&more, &tell), Ends::PutsBack(LONG));
+        match relief {
+            Relief::Wakes => {}
+            Relief::Submits => {
+                submit(&to, told(&more, &tell), Ends::PutsBack(LONG));
+            }
+            Relief::Panics => resume_unwind(Box::new(())),
         }
     });
     let job = counted.job(1).with_leave(Some(leave));
@@ -298,17 +320,20 @@ fn relief(seen: &AtomicUsize, submits: bool) {
         Submitted::Left => false,
         Submitted::Over(_) => unreachable!("nothing has ended"),
     };
-    looked.recv().expect("it looks again");
-    let times = relieved.load(Ordering::SeqCst);
-    assert!(times <= usize::from(here));
-    let more = if submits { times } else { 0 };
-    for _ in 0..more {
+    // A writer that panics looks no more: it ends with the tools, once they are put back.
+    if relief != Relief::Panics || !here {
+        looked.recv().expect("it looks again");
+    }
+    let submitted = || relieved.load(Ordering::SeqCst) * usize::from(relief == Relief::Submits);
+    for _ in 0..submitted() {
         answered.recv().expect("it is answered");
     }
-    count(seen, times > 0);
     desk.close();
     writer.join().expect("it does not panic");
-    assert_eq!(counted.all(), (1 + more, 0, 0));
+    let times = relieved.load(Ordering::SeqCst);
+    assert!(times <= usize::from(here));
+    count(seen, times > 0);
+    assert_eq!(counted.all(), (1 + submitted(), 0, 0));
 }
 
 fn one_leave(seen: &AtomicUsize) {
@@ -356,10 +381,9 @@ pub fn models() {
     model_of(name, guest_panics);
     let name = "a writer that panics at the desk leaves nobody waiting";
     model_of(name, writer_panics);
-    for submits in [false, true] {
-        let name =
-            format!("who waits for long is relieved once ({submits}), and the writer goes on");
-        model_of(&name, move |seen| relief(seen, submits));
+    for relieves in [Relief::Wakes, Relief::Submits, Relief::Panics] {
+        let name = format!("who waits for long is relieved once ({relieves:?})");
+        model_of(&name, move |seen| relief(seen, relieves));
     }
     model_of("leave for one thread is for one at two desks", one_leave);
 }
