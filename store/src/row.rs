@@ -15,6 +15,7 @@ pub(crate) struct Want {
     /// Only of what changed after this.
     pub changed_since: Option<ModSeq>,
     /// The mailbox has keywords: else no message does.
+    #[cfg(feature = "sqlite")]
     pub keywords: bool,
     pub fields: Fields,
     /// Messages and headers of at most so many octets come along.
@@ -231,6 +232,7 @@ mod tests {
             from: 1,
             to: u32::MAX,
             changed_since: None,
+            #[cfg(feature = "sqlite")]
             keywords: true,
             fields: Fields::default(),
             inline: 0,

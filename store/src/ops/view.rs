@@ -81,6 +81,7 @@ pub(super) fn fetch(t: &mut dyn Tables, op: &Fetch) -> Result<FetchPage> {
             from,
             to,
             changed_since: op.changed_since,
+            #[cfg(feature = "sqlite")]
             keywords: !mailbox.keywords.is_empty(),
             fields: op.fields,
             inline: op.inline,
