@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::wire::output::decimal;
+
 /// `string`: quoted if it is short and clean, else a literal; NUL, which no literal may hold, becomes a space.
 pub(super) fn string(out: &mut Vec<u8>, text: &[u8]) {
     let clean = |b: &u8| matches!(b, b'\t' | 0x20..0x7f);
@@ -35,19 +37,9 @@ pub(super) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
     }
 }
 
-/// `number64`, without the formatting machinery.
-pub(super) fn number(out: &mut Vec<u8>, mut n: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+/// `number64`.
+pub(super) fn number(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(decimal(n, &mut [0; 20]));
 }
 
 /// Octets of the longest quoted string.

@@ -51,19 +51,9 @@ impl Output {
         self.ready.push_back(octets.clone());
     }
 
-    /// A decimal number, without the formatting machinery: FETCH writes millions.
-    pub(crate) fn number(&mut self, mut n: u64) {
-        let mut digits = [0u8; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (n % 10) as u8;
-            n /= 10;
-            if n == 0 {
-                break;
-            }
-        }
-        self.put(&digits[at..]);
+    /// A decimal number.
+    pub(crate) fn number(&mut self, n: u64) {
+        self.put(decimal(n, &mut [0; 20]));
     }
 
     /// `string` of RFC 9051 §9: quoted if it can be, else a literal. `utf8`: quoted strings may hold UTF-8.
@@ -153,5 +143,18 @@ impl fmt::Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put_str(text);
         Ok(())
+    }
+}
+
+/// `number64` (RFC 9051 §9), without the formatting machinery: FETCH writes millions.
+pub(crate) fn decimal(mut n: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            return &digits[at..];
+        }
     }
 }
