@@ -116,7 +116,7 @@ impl<W, J> Desk<W, J> {
             Look::Now => Instant::now(),
             Look::In(time) => Instant::now() + time,
         };
-        // Else the thread sleeps no longer than it may.
+        // Else the thread, if it sleeps, wakes when it was due before, and looks again: milliseconds, since in place only what lags is written.
         let is_more = !state.jobs.is_empty() || state.closed || state.over;
         if look == Look::Now || is_more || relieved {
             self.changed.notify_one();
